@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t offset_ms(void)
+{
+#ifdef COUNTERSIGN_TEST_HOOKS
+        const char *path = getenv("COUNTERSIGN_CLOCK_OFFSET_FILE");
+        char text[32];
+        int64_t offset;
+        ssize_t len;
+        int fd;
+
+        if (!path || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+                return 0;
+        len = read(fd, text, sizeof(text));
+        close(fd);
+        if (len > 0 && str_to_i64(str_trim(str_make(text, (size_t)len)), &offset))
+                return offset;
+#endif
+        return 0;
+}
+
+static int64_t real_now_ms(void *data)
+{
+        struct timespec now;
+
+        (void)data;
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + offset_ms();
+}
+
+static int64_t real_mono_us(void *data)
+{
+        struct timespec now;
+
+        (void)data;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void real_random(void *data, void *bytes, size_t len)
+{
+        char *at = bytes;
+
+        (void)data;
+        while (len > 0) {
+                ssize_t got = getrandom(at, len, 0);
+
+                if (got < 0 && errno != EINTR)
+                        abort();
+                if (got > 0) {
+                        at += got;
+                        len -= (size_t)got;
+                }
+        }
+}
+
+static const struct clock_ops real_ops = {real_now_ms, real_mono_us, real_random, NULL};
+static const struct clock_ops *ops = &real_ops;
+
+int64_t clock_now_ms(void)
+{
+        return ops->now_ms(ops->data);
+}
+
+int64_t clock_mono_us(void)
+{
+        return ops->mono_us(ops->data);
+}
+
+void random_bytes(void *bytes, size_t len)
+{
+        ops->random(ops->data, bytes, len);
+}
+
+void clock_replace(const struct clock_ops *replacement)
+{
+        ops = replacement ? replacement : &real_ops;
+}
+
+void clock_format(int64_t time_ms, char ret_text[CLOCK_RFC3339_SIZE])
+{
+        time_t seconds = (time_t)(time_ms >= 0 ? time_ms / 1000 : (time_ms - 999) / 1000);
+        int millis = (int)(time_ms - (int64_t)seconds * 1000);
+        char text[64];
+        struct tm utc;
+
+        if (!gmtime_r(&seconds, &utc) || utc.tm_year < -1900 || utc.tm_year > 8099) {
+                memcpy(ret_text, "0000-01-01T00:00:00.000Z", CLOCK_RFC3339_SIZE);
+                return;
+        }
+        (void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, millis);
+        memcpy(ret_text, text, CLOCK_RFC3339_SIZE);
+}
+
+static bool take_number(struct str *text, size_t digits, int64_t low, int64_t high, int64_t *ret)
+{
+        struct str part = str_slice(*text, 0, digits);
+        uint64_t value;
+
+        if (part.len != digits || !str_to_u64(part, &value))
+                return false;
+        *ret = (int64_t)value;
+        *text = str_slice(*text, digits, text->len);
+        return *ret >= low && *ret <= high;
+}
+
+static bool take_char(struct str *text, const char *any_of)
+{
+        if (text->len == 0 || !strchr(any_of, text->ptr[0]) || text->ptr[0] == '\0')
+                return false;
+        *text = str_slice(*text, 1, text->len);
+        return true;
+}
+
+static bool take_offset(struct str *text, int64_t *ret_minutes)
+{
+        int64_t hours;
+        int64_t minutes;
+        bool negative;
+
+        *ret_minutes = 0;
+        if (take_char(text, "Zz"))
+                return true;
+        negative = text->len > 0 && text->ptr[0] == '-';
+        if (!take_char(text, "+-") || !take_number(text, 2, 0, 23, &hours) || !take_char(text, ":") ||
+            !take_number(text, 2, 0, 59, &minutes))
+                return false;
+        *ret_minutes = (hours * 60 + minutes) * (negative ? -1 : 1);
+        return true;
+}
+
+static int64_t days_in_month(int64_t year, int64_t month)
+{
+        static const int64_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+        return days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+bool clock_parse(struct str text, int64_t *ret_time_ms)
+{
+        int64_t year, month, day, hour, minute, second, offset;
+        int64_t millis = 0;
+        struct tm utc = {0};
+
+        if (!take_number(&text, 4, 0, 9999, &year) || !take_char(&text, "-") ||
+            !take_number(&text, 2, 1, 12, &month) || !take_char(&text, "-") ||
+            !take_number(&text, 2, 1, days_in_month(year, month), &day) || !take_char(&text, "Tt") ||
+            !take_number(&text, 2, 0, 23, &hour) || !take_char(&text, ":") ||
+            !take_number(&text, 2, 0, 59, &minute) || !take_char(&text, ":") ||
+            !take_number(&text, 2, 0, 60, &second))
+                return false;
+        if (take_char(&text, ".")) {
+                int64_t unit = 100;
+                size_t digits = 0;
+
+                for (; text.len > 0 && text.ptr[0] >= '0' && text.ptr[0] <= '9'; digits++) {
+                        millis += (text.ptr[0] - '0') * unit;
+                        unit /= 10;
+                        text = str_slice(text, 1, text.len);
+                }
+                if (digits == 0)
+                        return false;
+        }
+        if (!take_offset(&text, &offset) || text.len > 0)
+                return false;
+        utc.tm_year = (int)year - 1900;
+        utc.tm_mon = (int)month - 1;
+        utc.tm_mday = (int)day;
+        utc.tm_hour = (int)hour;
+        utc.tm_min = (int)minute;
+        utc.tm_sec = (int)second;
+        *ret_time_ms = ((int64_t)timegm(&utc) - offset * 60) * 1000 + millis;
+        return true;
+}
+
+static bool take_unit(struct str *text, int64_t *ret_ms)
+{
+        static const struct {
+                const char *name;
+                int64_t ms;
+        } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+                if (!str_starts(*text, str_from(units[i].name)))
+                        continue;
+                *ret_ms = units[i].ms;
+                *text = str_slice(*text, strlen(units[i].name), text->len);
+                return true;
+        }
+        return false;
+}
+
+bool duration_parse(struct str text, int64_t *ret_ms)
+{
+        const int64_t most_ms = (int64_t)3653 * 86400000;
+        int64_t total = 0;
+
+        if (text.len == 0)
+                return false;
+        while (text.len > 0) {
+                size_t digits = 0;
+                uint64_t count;
+                int64_t unit;
+
+                while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+                        digits++;
+                if (digits > 12 || !str_to_u64(str_slice(text, 0, digits), &count))
+                        return false;
+                text = str_slice(text, digits, text.len);
+                if (!take_unit(&text, &unit) || (int64_t)count > most_ms / unit)
+                        return false;
+                total += (int64_t)count * unit;
+                if (total > most_ms)
+                        return false;
+        }
+        *ret_ms = total;
+        return true;
+}
