@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Envelope encryption: secrets at rest are wrapped by a root key. The root key
+ * lives in a key file (later: a KMS, behind the same functions).
+ *
+ * A wrapped secret is
+ *
+ *   0x01 || key version (uint32, big-endian) || nonce (12) || AES-256-GCM ciphertext and tag
+ *
+ * with associated data: a length-prefixed list of the parts that name the row
+ * (table, tenant, row id, column), so that no wrapped secret can be moved to another row.
+ *
+ * The key file (mode 0600, refused when others may read it) is text:
+ *
+ *   countersign-root-key v1
+ *   current 2 <base64 of 32 bytes>
+ *   previous 1 <base64 of 32 bytes>
+ *
+ * A struct envelope is immutable once opened and safe from any thread.
+ */
+#pragma once
+
+#include "base/arena.h"
+
+struct envelope;
+
+/* Opens the file; creates it with a new key, durably, when it does not exist. */
+bool envelope_open(const char *path, struct envelope **ret, struct err *err) MUST_USE;
+/* Only keys in memory, for tests and benchmarks. */
+bool envelope_open_ephemeral(struct envelope **ret, struct err *err) MUST_USE;
+void envelope_free(struct envelope *envelope);
+static inline void envelope_freep(struct envelope **envelope)
+{
+        envelope_free(*envelope);
+}
+
+/* Writes a new current key into the file; the current becomes the previous. Open again to use it. */
+bool envelope_rotate_file(const char *path, struct err *err) MUST_USE;
+
+uint32_t envelope_current_version(const struct envelope *envelope);
+/* Whether a wrapped secret is under the current key (false: wrap it again). */
+bool envelope_is_current(const struct envelope *envelope, struct str wrapped);
+
+/* `row` names the place, see above. In the arena. */
+bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
+                   size_t row_count, struct str secret, struct str *ret_wrapped, struct err *err) MUST_USE;
+/* In the arena: use a zeroing one. ERR_BAD_SIGNATURE when altered, moved, or under an unknown key. */
+bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
+                     size_t row_count, struct str wrapped, struct str *ret_secret,
+                     struct err *err) MUST_USE;
+
+/*
+ * A key derived from the root's current key for one purpose ("api-key-hash"), which
+ * stays the same while that root version is kept: HKDF with `purpose` as info.
+ */
+bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
+                     uint8_t ret_key[32], struct err *err) MUST_USE;
