@@ -87,6 +87,13 @@ struct request {
         const struct request_ops *ops; /* the pipeline's */
 };
 
+/*
+ * For operations of scope public or platform that work in a tenant's cell (an
+ * enrolment, a new tenant): names the cell for request_read, request_write, the
+ * log entry and the events. Both are copied.
+ */
+void request_enter(struct request *req, struct str tenant, struct str region);
+
 /* ---- the reply ------------------------------------------------------------------------------- */
 
 /* Another success status than the contract's first, for instance 200 instead of 201. */
