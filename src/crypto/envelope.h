@@ -46,12 +46,11 @@ bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const s
                    size_t row_count, struct str secret, struct str *ret_wrapped, struct err *err) MUST_USE;
 /* In the arena: use a zeroing one. ERR_BAD_SIGNATURE when altered, moved, or under an unknown key. */
 bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
-                     size_t row_count, struct str wrapped, struct str *ret_secret,
-                     struct err *err) MUST_USE;
+                     size_t row_count, struct str wrapped, struct str *ret_secret, struct err *err) MUST_USE;
 
 /*
- * A key derived from the root's current key for one purpose ("api-key-hash"), which
- * stays the same while that root version is kept: HKDF with `purpose` as info.
+ * A key for one purpose ("api-key-hash"): HKDF of the root key of this version with
+ * `purpose` as info. The same as long as that version is kept in the key file.
  */
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
                      uint8_t ret_key[32], struct err *err) MUST_USE;

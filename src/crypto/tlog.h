@@ -59,7 +59,8 @@ struct tlog_proof {
         struct str checkpoint; /* the signed note, verbatim */
 };
 void tlog_proof_append(struct buf *buf, const struct tlog_proof *proof);
-bool tlog_proof_parse(struct arena *arena, struct str text, struct tlog_proof *ret, struct err *err) MUST_USE;
+bool tlog_proof_parse(struct arena *arena, struct str text, struct tlog_proof *ret,
+                      struct err *err) MUST_USE;
 /* That the entry's bytes are at proof->index of a log whose checkpoint the verifier's key signed. */
 bool tlog_proof_verify(struct arena *arena, const struct tlog_proof *proof, struct str entry,
                        const struct note_verifier *verifier, struct tlog_checkpoint *ret_checkpoint,

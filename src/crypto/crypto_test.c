@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Envelopes, keys and signatures: what is altered anywhere is refused. */
+#include "base/base64.h"
+#include "base/heap.h"
+#include "crypto/aead.h"
+#include "crypto/dsse.h"
+#include "crypto/envelope.h"
+#include "crypto/secret.h"
+#include "crypto/sha256.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct err err;
+
+static struct ed25519_key *key_from_byte(uint8_t byte)
+{
+        uint8_t seed[ED25519_SEED_SIZE];
+        memset(seed, byte, sizeof(seed));
+        struct ed25519_key *key = NULL;
+        assert_true(ed25519_key_from_seed(seed, &key, &err));
+        return key;
+}
+
+static void hash_in_pieces_equals_hash_of_whole(void **state)
+{
+        (void)state;
+        struct sha256 whole, parts;
+        char hex[SHA256_HEX_SIZE];
+        sha256_of(STR("abc"), &whole);
+        sha256_format(&whole, hex);
+        /* FIPS 180-4's example */
+        assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        struct sha256_stream stream;
+        sha256_begin(&stream);
+        sha256_add(&stream, STR("a"));
+        sha256_add(&stream, STR(""));
+        sha256_add(&stream, STR("bc"));
+        sha256_end(&stream, &parts);
+        assert_true(sha256_eq(&whole, &parts));
+        assert_true(sha256_parse(str_from(hex), &parts));
+        assert_true(sha256_eq(&whole, &parts));
+        hex[3] = 'A';
+        assert_false(sha256_parse(str_from(hex), &parts));
+        assert_false(sha256_parse(STR("ba"), &parts));
+}
+
+static void pae_has_the_bytes_of_the_specification(void **state)
+{
+        (void)state;
+        BUF_SCOPED buf;
+        buf_init(&buf, 4096);
+        dsse_append_pae(&buf, STR("http://example.com/HelloWorld"), STR("hello world"));
+        assert_true(str_is(buf_str(&buf), "DSSEv1 29 http://example.com/HelloWorld 11 hello world"));
+}
+
+static void make_envelope(struct arena *arena, struct buf *buf, const struct ed25519_key *const *keys,
+                          size_t count)
+{
+        struct dsse_signature signatures[4];
+        struct dsse_envelope envelope = {.payload_type = STR("application/vnd.countersign.statement+json"),
+                                         .payload = STR("{\"operation\":\"container.remove\"}"),
+                                         .signatures = signatures,
+                                         .count = count};
+        for (size_t i = 0; i < count; i++)
+                assert_true(dsse_sign(arena, keys[i], envelope.payload_type, envelope.payload,
+                                      &signatures[i], &err));
+        dsse_append(buf, &envelope);
+        assert_true(buf_check(buf, "envelope", &err));
+}
+
+/* How many of the keys signed, or -1 when it cannot be read. */
+static int count_signers(struct str text, const struct ed25519_key *const *keys, size_t count)
+{
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        struct dsse_envelope envelope;
+        if (!dsse_parse(&arena, text, &envelope, &err)) {
+                assert_int_equal(err.code, ERR_BAD_ENVELOPE);
+                return -1;
+        }
+        int signers = 0;
+        for (size_t i = 0; i < envelope.count; i++) {
+                for (size_t k = 0; k < count; k++)
+                        signers += dsse_verify(&envelope, &envelope.signatures[i],
+                                               ed25519_key_public(keys[k]), &err);
+        }
+        return signers;
+}
+
+static void every_altered_byte_of_an_envelope_costs_a_signature(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        BUF_SCOPED text;
+        buf_init(&text, 1 << 16);
+        _cleanup_(ed25519_key_freep) struct ed25519_key *one = key_from_byte(1);
+        _cleanup_(ed25519_key_freep) struct ed25519_key *two = key_from_byte(2);
+        const struct ed25519_key *const keys[] = {one, two};
+        make_envelope(&arena, &text, keys, 2);
+        assert_int_equal(count_signers(buf_str(&text), keys, 2), 2);
+        static const uint8_t masks[] = {1, 0x20, 0x80};
+        for (size_t i = 0; i < text.len; i++) {
+                for (size_t m = 0; m < sizeof(masks); m++) {
+                        text.ptr[i] = (char)(text.ptr[i] ^ masks[m]);
+                        if (count_signers(buf_str(&text), keys, 2) >= 2)
+                                fail_msg("byte %zu xor %#x went unnoticed", i, masks[m]);
+                        text.ptr[i] = (char)(text.ptr[i] ^ masks[m]);
+                }
+                assert_true(count_signers(str_make(text.ptr, i), keys, 2) < 2);
+        }
+}
+
+static void refuse(const char *text)
+{
+        assert_int_equal(count_signers(str_from(text), NULL, 0), -1);
+}
+
+static void malformed_envelopes_are_refused(void **state)
+{
+        (void)state;
+        refuse("");
+        refuse("[]");
+        refuse("{}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[]}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\"}]}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"YQ==\"}]}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"\",\"sig\":\"YQ==\"}]"
+               "}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\",\"sig\":\"\"}]}");
+        refuse("{\"payload\":\"_-8=\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\",\"sig\":\"YQ=="
+               "\"}]}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"\",\"signatures\":[{\"keyid\":\"a\",\"sig\":\"YQ==\"}]"
+               "}");
+        refuse("{\"payload\":\"\",\"payloadType\":7,\"signatures\":[{\"keyid\":\"a\",\"sig\":\"YQ==\"}]}");
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"x\":1,\"signatures\":[{\"keyid\":\"a\",\"sig\":"
+               "\"YQ==\"}]}");
+        refuse("{\"payload\":\"\",\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\","
+               "\"sig\":\"YQ==\"}]}");
+        /* The same key twice must not count as two. */
+        refuse("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\",\"sig\":\"YQ==\"},"
+               "{\"keyid\":\"a\",\"sig\":\"YQ==\"}]}");
+        assert_int_equal(
+                count_signers(STR("{\"payload\":\"\",\"payloadType\":\"t\",\"signatures\":[{\"keyid\":\"a\","
+                                  "\"sig\":\"YQ==\"}]}"),
+                              NULL, 0),
+                0);
+}
+
+static void signature_under_another_keys_id_does_not_count(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        _cleanup_(ed25519_key_freep) struct ed25519_key *one = key_from_byte(1);
+        _cleanup_(ed25519_key_freep) struct ed25519_key *two = key_from_byte(2);
+        struct dsse_signature by_one, by_two;
+        assert_true(dsse_sign(&arena, one, STR("t"), STR("p"), &by_one, &err));
+        assert_true(dsse_sign(&arena, two, STR("t"), STR("p"), &by_two, &err));
+        struct dsse_envelope envelope = {.payload_type = STR("t"), .payload = STR("p")};
+        assert_true(dsse_verify(&envelope, &by_one, ed25519_key_public(one), &err));
+        assert_false(dsse_verify(&envelope, &by_one, ed25519_key_public(two), &err));
+        struct str mine = by_one.key_id;
+        by_one.key_id = by_two.key_id;
+        assert_false(dsse_verify(&envelope, &by_one, ed25519_key_public(two), &err));
+        assert_int_equal(err.code, ERR_BAD_SIGNATURE);
+        by_one.key_id = mine;
+        envelope.payload_type = STR("u");
+        assert_false(dsse_verify(&envelope, &by_one, ed25519_key_public(one), &err));
+}
+
+struct folder {
+        char path[64];
+        char file[96];
+};
+
+static void folder_make(struct folder *folder)
+{
+        strcpy(folder->path, "/tmp/countersign-crypto-XXXXXX");
+        assert_non_null(mkdtemp(folder->path));
+        snprintf(folder->file, sizeof(folder->file), "%s/root.key", folder->path);
+}
+
+static void folder_done(struct folder *folder)
+{
+        unlink(folder->file);
+        assert_int_equal(rmdir(folder->path), 0); /* nothing else was left */
+}
+
+static const struct str row_a[] = {STR("log_epoch"), STR("ten_a"), STR("1")};
+static const struct str row_b[] = {STR("log_epoch"), STR("ten_b"), STR("1")};
+static const struct str row_c[] = {STR("log_epoch"), STR("ten_a1"), STR("")};
+
+static void wrapped_secret_survives_reopening_and_one_rotation(void **state)
+{
+        (void)state;
+        struct folder folder;
+        folder_make(&folder);
+        ARENA_SCOPED arena;
+        arena_init_zeroing(&arena, 1 << 20);
+        struct envelope *envelope = NULL;
+        struct str wrapped, secret;
+        struct stat st;
+        assert_true(envelope_open(folder.file, &envelope, &err));
+        assert_int_equal(stat(folder.file, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        assert_true(envelope_wrap(envelope, &arena, row_a, 3, STR("seed"), &wrapped, &err));
+        for (int rotation = 0; rotation < 2; rotation++) {
+                envelope_free(envelope);
+                assert_true(envelope_open(folder.file, &envelope, &err));
+                assert_true(envelope_unwrap(envelope, &arena, row_a, 3, wrapped, &secret, &err));
+                assert_true(str_is(secret, "seed"));
+                assert_int_equal(envelope_is_current(envelope, wrapped), rotation == 0);
+                assert_true(envelope_rotate_file(folder.file, &err));
+        }
+        envelope_free(envelope);
+        assert_true(envelope_open(folder.file, &envelope, &err));
+        assert_int_equal(envelope_current_version(envelope), 3);
+        /* Two rotations without wrapping again: the key is gone, and the message says which. */
+        assert_false(envelope_unwrap(envelope, &arena, row_a, 3, wrapped, &secret, &err));
+        assert_non_null(strstr(err.message, "version 1"));
+        envelope_free(envelope);
+        folder_done(&folder);
+}
+
+static void wrapped_secret_cannot_be_moved_or_altered(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init_zeroing(&arena, 1 << 20);
+        _cleanup_(envelope_freep) struct envelope *envelope = NULL;
+        assert_true(envelope_open_ephemeral(&envelope, &err));
+        struct str wrapped, secret;
+        assert_true(envelope_wrap(envelope, &arena, row_a, 3, STR("seed"), &wrapped, &err));
+        assert_false(envelope_unwrap(envelope, &arena, row_b, 3, wrapped, &secret, &err));
+        assert_false(envelope_unwrap(envelope, &arena, row_c, 3, wrapped, &secret, &err));
+        assert_false(envelope_unwrap(envelope, &arena, row_a, 2, wrapped, &secret, &err));
+        char *bytes = (char *)wrapped.ptr;
+        for (size_t i = 0; i < wrapped.len; i++) {
+                bytes[i] ^= 1;
+                assert_false(envelope_unwrap(envelope, &arena, row_a, 3, wrapped, &secret, &err));
+                bytes[i] ^= 1;
+                assert_false(envelope_unwrap(envelope, &arena, row_a, 3, str_slice(wrapped, 0, i), &secret,
+                                             &err));
+        }
+        assert_true(envelope_unwrap(envelope, &arena, row_a, 3, wrapped, &secret, &err));
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(text, file);
+        fclose(file);
+        assert_int_equal(chmod(path, mode), 0);
+}
+
+static void bad_key_files_are_refused_and_left_alone(void **state)
+{
+        (void)state;
+        static const char *const bad[] = {
+                "",
+                "countersign-root-key v2\n",
+                "countersign-root-key v1\ncurrent 1 AAAA\n",
+                "countersign-root-key v1\ncurrent 0 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+                "countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\njunk\n",
+                "countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                "previous 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        };
+        struct folder folder;
+        folder_make(&folder);
+        struct envelope *envelope = NULL;
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                write_file(folder.file, bad[i], 0600);
+                assert_false(envelope_open(folder.file, &envelope, &err));
+                assert_int_equal(err.code, ERR_CONFIG);
+        }
+        write_file(folder.file,
+                   "countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+                   0640);
+        assert_false(envelope_open(folder.file, &envelope, &err));
+        assert_non_null(strstr(err.message, "chmod 600"));
+        assert_int_equal(chmod(folder.file, 0600), 0);
+        assert_true(envelope_open(folder.file, &envelope, &err));
+        envelope_free(envelope);
+        folder_done(&folder);
+}
+
+static void derived_keys_differ_by_purpose_and_stay_the_same(void **state)
+{
+        (void)state;
+        _cleanup_(envelope_freep) struct envelope *envelope = NULL;
+        assert_true(envelope_open_ephemeral(&envelope, &err));
+        uint8_t a[32], again[32], b[32];
+        assert_true(envelope_derive(envelope, 1, STR("api-key-hash"), a, &err));
+        assert_true(envelope_derive(envelope, 1, STR("api-key-hash"), again, &err));
+        assert_true(envelope_derive(envelope, 1, STR("cursor"), b, &err));
+        assert_memory_equal(a, again, 32);
+        assert_memory_not_equal(a, b, 32);
+        assert_false(envelope_derive(envelope, 2, STR("cursor"), b, &err));
+}
+
+static void altered_ciphertext_leaves_no_plain_text(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        uint8_t key[AEAD_KEY_SIZE] = {7}, nonce[AEAD_NONCE_SIZE] = {1};
+        struct str sealed, plain = STR_NULL;
+        assert_true(aead_seal(&arena, key, nonce, STR("row"), STR("secret"), &sealed, &err));
+        assert_int_equal(sealed.len, 6 + AEAD_TAG_SIZE);
+        assert_true(aead_open(&arena, key, nonce, STR("row"), sealed, &plain, &err));
+        assert_true(str_is(plain, "secret"));
+        plain = STR_NULL;
+        assert_false(aead_open(&arena, key, nonce, STR("raw"), sealed, &plain, &err));
+        assert_null(plain.ptr);
+        assert_false(aead_open(&arena, key, nonce, STR("row"), str_slice(sealed, 0, 15), &plain, &err));
+}
+
+static void secret_memory_is_zeroed_and_large_enough(void **state)
+{
+        (void)state;
+        uint8_t *secret = secret_alloc(5000);
+        assert_non_null(secret);
+        for (size_t i = 0; i < 5000; i++)
+                assert_int_equal(secret[i], 0);
+        memset(secret, 0xa5, 5000);
+        secret_free(secret, 5000);
+        secret_free(NULL, 5000);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(hash_in_pieces_equals_hash_of_whole),
+                cmocka_unit_test(pae_has_the_bytes_of_the_specification),
+                cmocka_unit_test(every_altered_byte_of_an_envelope_costs_a_signature),
+                cmocka_unit_test(malformed_envelopes_are_refused),
+                cmocka_unit_test(signature_under_another_keys_id_does_not_count),
+                cmocka_unit_test(wrapped_secret_survives_reopening_and_one_rotation),
+                cmocka_unit_test(wrapped_secret_cannot_be_moved_or_altered),
+                cmocka_unit_test(bad_key_files_are_refused_and_left_alone),
+                cmocka_unit_test(derived_keys_differ_by_purpose_and_stay_the_same),
+                cmocka_unit_test(altered_ciphertext_leaves_no_plain_text),
+                cmocka_unit_test(secret_memory_is_zeroed_and_large_enough),
+        };
+        return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
+}
