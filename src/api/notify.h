@@ -24,15 +24,15 @@ struct tx;
 
 struct notify_waiter {
         struct fiber_event event;
+        uint64_t key;
+        /* Under the lock of the key's bucket. */
         struct notify_waiter *next;
-        struct notify_waiter **link; /* NULL when not registered */
-        uint64_t tenant_hash;
-        uint64_t subject_hash; /* 0: anything of the tenant */
+        struct notify_waiter **link;
 };
 
-/* On a fiber. An empty subject means everything of the tenant. */
+/* On a fiber, on whose stack the waiter may lie. An empty subject means everything of the tenant. */
 void notify_begin(struct notify_waiter *waiter, struct str tenant, struct str subject);
-/* False at the deadline. After true, look; then wait again. */
+/* False at the deadline. After true, look; then wait again. Handlers use request_wait instead. */
 FIBER_FN bool notify_wait(struct notify_waiter *waiter, int64_t deadline_mono_us);
 void notify_end(struct notify_waiter *waiter);
 
@@ -40,5 +40,3 @@ void notify_end(struct notify_waiter *waiter);
 void notify_publish(struct str tenant, struct str subject);
 /* Publishes when the transaction is durable, and not at all if it rolls back. */
 void notify_on_commit(struct tx *tx, struct str subject);
-/* Wakes everybody: when the server drains. */
-void notify_everybody(void);

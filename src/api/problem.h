@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors as RFC 9457 problem details: the one place where an error becomes a reply. */
+#pragma once
+
+#include "base/buf.h"
+
+#define PROBLEM_MEDIA "application/problem+json"
+
+/*
+ * Appends the problem. What an internal error says stays in our logs: the
+ * reply has its code and the request's id, by which the log line is found.
+ */
+void problem_write(struct buf *buf, const struct err *err, struct str request_id);
