@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "executor/journal.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/json_write.h"
+#include "executor/seen.h"
+
+#include <pthread.h>
+
+/* Enough for one line's tree: base64 text and its bytes. */
+enum { LINE_ARENA_BYTES = 4 * JOURNAL_LINE_MAX_BYTES };
+
+/* An unfinished action. */
+struct unfinished {
+        struct unfinished *next;
+        struct id action;
+        struct id claim;
+        char digest[65];
+        int64_t begun_ms;
+        char *statement; /* heap; NULL unless begun */
+        size_t statement_len;
+        char *report; /* heap; NULL unless done */
+        size_t report_len;
+        bool open;
+        bool reported; /* of an open one */
+};
+
+struct journal {
+        pthread_mutex_t lock; /* all below */
+        struct journal_file file;
+        struct seen seen;
+        struct unfinished *first; /* in the order of their first line */
+        struct arena arena;       /* of the line at hand */
+};
+
+static void unfinished_free(struct unfinished *item)
+{
+        heap_free(item->statement);
+        heap_free(item->report);
+        heap_free(item);
+}
+
+static struct unfinished **find(struct journal *journal, struct str action)
+{
+        struct unfinished **at = &journal->first;
+
+        while (*at && !str_eq(id_str(&(*at)->action), action))
+                at = &(*at)->next;
+        return at;
+}
+
+static struct unfinished *find_or_add(struct journal *journal, struct str action, struct err *err)
+{
+        struct unfinished **at = find(journal, action);
+
+        if (*at)
+                return *at;
+        *at = heap_alloc_zeroed(1, sizeof(**at));
+        if (!*at) {
+                err_set(err, ERR_NO_MEMORY, "no memory for a journal entry");
+                return NULL;
+        }
+        (*at)->action = id_from(action);
+        return *at;
+}
+
+static void forget(struct journal *journal, struct str action)
+{
+        struct unfinished **at = find(journal, action);
+        struct unfinished *gone = *at;
+
+        if (gone) {
+                *at = gone->next;
+                unfinished_free(gone);
+        }
+}
+
+static bool replace_bytes(char **bytes, size_t *len, struct str with, struct err *err)
+{
+        char *copy = heap_alloc(with.len + 1);
+
+        if (!copy)
+                return err_set(err, ERR_NO_MEMORY, "no memory for a journal entry");
+        if (with.len > 0)
+                memcpy(copy, with.ptr, with.len);
+        copy[with.len] = '\0';
+        heap_free(*bytes);
+        *bytes = copy;
+        *len = with.len;
+        return true;
+}
+
+static bool set_facts(struct unfinished *item, struct str claim, struct str digest, struct err *err)
+{
+        if (!id_is(claim, "clm") || (digest.len != 0 && digest.len != sizeof(item->digest) - 1))
+                return err_set(err, ERR_BAD_FIELD, "a journal entry needs a claim's id and a digest");
+        item->claim = id_from(claim);
+        memcpy(item->digest, digest.len > 0 ? digest.ptr : "", digest.len);
+        item->digest[digest.len] = '\0';
+        return true;
+}
+
+static bool see(struct journal *journal, struct str action, struct str digest, struct err *err)
+{
+        if (!seen_add(&journal->seen, action, err))
+                return false;
+        return digest.len == 0 || seen_add(&journal->seen, digest, err);
+}
+
+/* ---- what each kind of line does to the memory; the same for a line that is read and one just written */
+
+static bool apply_claiming(struct journal *journal, struct str action, struct err *err)
+{
+        return find_or_add(journal, action, err) != NULL;
+}
+
+static bool apply_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
+{
+        struct unfinished *item = find_or_add(journal, entry->action, err);
+
+        if (!item || !set_facts(item, entry->claim, entry->digest, err) ||
+            !replace_bytes(&item->statement, &item->statement_len, entry->statement, err))
+                return false;
+        item->begun_ms = entry->begun_ms;
+        return see(journal, entry->action, entry->digest, err);
+}
+
+static bool apply_done(struct journal *journal, const struct journal_result *result, struct err *err)
+{
+        struct unfinished *item = find_or_add(journal, result->action, err);
+
+        if (!item || !set_facts(item, result->claim, result->digest, err) ||
+            !replace_bytes(&item->report, &item->report_len, result->report, err))
+                return false;
+        item->open = result->open;
+        item->reported = false;
+        return see(journal, result->action, result->digest, err);
+}
+
+static void apply_reported(struct journal *journal, struct str action)
+{
+        struct unfinished *item = *find(journal, action);
+
+        if (item && item->open)
+                item->reported = true;
+        else
+                forget(journal, action);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static bool decode(struct journal *journal, const struct json *line, const char *key, struct str *ret,
+                   struct err *err)
+{
+        if (!base64_decode(&journal->arena, json_get_string(line, key), ret))
+                return err_set(err, ERR_STORE_FAILED, "\"%s\" is not base64", key);
+        return true;
+}
+
+static bool read_begun(struct journal *journal, const struct json *line, struct err *err)
+{
+        struct journal_entry entry = {
+                .action = json_get_string(line, "action"),
+                .claim = json_get_string(line, "claim"),
+                .digest = json_get_string(line, "digest"),
+        };
+
+        if (!json_get_int(line, "begun_ms", &entry.begun_ms))
+                return err_set(err, ERR_STORE_FAILED, "\"begun_ms\" is missing");
+        return decode(journal, line, "statement", &entry.statement, err) && apply_begun(journal, &entry, err);
+}
+
+static bool read_done(struct journal *journal, const struct json *line, struct err *err)
+{
+        struct journal_result result = {
+                .action = json_get_string(line, "action"),
+                .claim = json_get_string(line, "claim"),
+                .digest = json_get_string(line, "digest"),
+                .report = json_get_string(line, "report"),
+        };
+        const struct json *open = json_get(line, "open");
+
+        if (!open || open->type != JSON_BOOL)
+                return err_set(err, ERR_STORE_FAILED, "\"open\" is missing");
+        result.open = open->boolean;
+        return apply_done(journal, &result, err);
+}
+
+static bool read_line(void *arg, struct str text, unsigned number, struct err *err)
+{
+        struct journal *journal = arg;
+        struct str kind, action;
+        struct json line;
+
+        (void)number;
+        arena_reset(&journal->arena);
+        if (!json_parse(&journal->arena, text, &line, err))
+                return false;
+        kind = json_get_string(&line, "kind");
+        action = json_get_string(&line, "action");
+        if (!id_is(action, "act"))
+                return err_set(err, ERR_STORE_FAILED, "\"action\" is not an action's id");
+        if (str_is(kind, "claiming"))
+                return apply_claiming(journal, action, err);
+        if (str_is(kind, "begun"))
+                return read_begun(journal, &line, err);
+        if (str_is(kind, "done"))
+                return read_done(journal, &line, err);
+        if (str_is(kind, "reported"))
+                apply_reported(journal, action);
+        else if (str_is(kind, "no_claim"))
+                forget(journal, action);
+        else
+                return err_set(err, ERR_STORE_FAILED,
+                               "its kind \"%.*s\" is not known; a newer version may have written it",
+                               STR_ARG(kind));
+        return true;
+}
+
+bool journal_create(const char *dir, const struct journal_io *io, struct err *err)
+{
+        struct journal *journal;
+
+        if (journal_file_create(dir, io, err))
+                return true;
+        if (err->code != ERR_ALREADY_EXISTS)
+                return false;
+        /* An enrolment that was cut off has left it, or an executor whose history must be kept. */
+        err_clear(err);
+        if (!journal_open(dir, io, &journal, err))
+                return false;
+        journal_close(journal);
+        return true;
+}
+
+bool journal_open(const char *dir, const struct journal_io *io, struct journal **ret, struct err *err)
+{
+        struct journal *journal = heap_alloc_zeroed(1, sizeof(*journal));
+
+        if (!journal)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the journal");
+        pthread_mutex_init(&journal->lock, NULL);
+        arena_init(&journal->arena, LINE_ARENA_BYTES);
+        journal->file.fd = -1;
+        if (!journal_file_open(&journal->file, dir, io, read_line, journal, err)) {
+                journal_close(journal);
+                return false;
+        }
+        arena_done(&journal->arena);
+        *ret = journal;
+        return true;
+}
+
+void journal_close(struct journal *journal)
+{
+        if (!journal)
+                return;
+        while (journal->first) {
+                struct unfinished *next = journal->first->next;
+
+                unfinished_free(journal->first);
+                journal->first = next;
+        }
+        journal_file_close(&journal->file);
+        seen_done(&journal->seen);
+        arena_done(&journal->arena);
+        pthread_mutex_destroy(&journal->lock);
+        heap_free(journal);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+
+static void line_begin(struct json_writer *w, struct buf *buf, const char *kind, struct str action)
+{
+        buf_init(buf, JOURNAL_LINE_MAX_BYTES);
+        json_writer_init(w, buf);
+        json_object_begin(w);
+        json_field_c(w, "kind", kind);
+        json_field_str(w, "action", action);
+        json_field_int(w, "at_ms", clock_now_ms());
+}
+
+static bool line_append(struct journal *journal, struct json_writer *w, struct err *err)
+{
+        json_object_end(w);
+        return buf_check(w->buf, "a journal line", err) &&
+               journal_file_append(&journal->file, buf_str(w->buf), err);
+}
+
+static bool append_plain(struct journal *journal, const char *kind, struct str action, struct err *err)
+{
+        BUF_SCOPED buf;
+        struct json_writer w;
+
+        line_begin(&w, &buf, kind, action);
+        return line_append(journal, &w, err);
+}
+
+static bool check_action(struct str action, struct err *err)
+{
+        if (!id_is(action, "act"))
+                return err_set(err, ERR_BAD_FIELD, "\"%.*s\" is not an action's id", STR_ARG(action));
+        return true;
+}
+
+static bool refuse_seen(const struct journal *journal, struct str action, struct str digest, struct err *err)
+{
+        if (seen_has(&journal->seen, action))
+                return err_set(err, ERR_JOURNAL_REFUSED, "this executor's journal has action %.*s already",
+                               STR_ARG(action));
+        if (digest.len > 0 && seen_has(&journal->seen, digest))
+                return err_set(err, ERR_JOURNAL_REFUSED,
+                               "this executor's journal has the statement %.*s already, for another action",
+                               STR_ARG(digest));
+        return true;
+}
+
+bool journal_has_seen(struct journal *journal, struct str action, struct str digest)
+{
+        struct err err;
+        bool seen;
+
+        pthread_mutex_lock(&journal->lock);
+        seen = !refuse_seen(journal, action, digest, &err);
+        pthread_mutex_unlock(&journal->lock);
+        return seen;
+}
+
+bool journal_note_claiming(struct journal *journal, struct str action, struct err *err)
+{
+        bool ok;
+
+        pthread_mutex_lock(&journal->lock);
+        ok = check_action(action, err) && refuse_seen(journal, action, STR_NULL, err);
+        if (ok && !*find(journal, action))
+                ok = append_plain(journal, "claiming", action, err) && apply_claiming(journal, action, err);
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+bool journal_note_no_claim(struct journal *journal, struct str action, struct err *err)
+{
+        bool ok = true;
+
+        pthread_mutex_lock(&journal->lock);
+        if (*find(journal, action) && !seen_has(&journal->seen, action)) {
+                ok = append_plain(journal, "no_claim", action, err);
+                forget(journal, action);
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+static bool note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
+{
+        BUF_SCOPED buf;
+        struct json_writer w;
+
+        line_begin(&w, &buf, "begun", entry->action);
+        json_field_str(&w, "claim", entry->claim);
+        json_field_str(&w, "digest", entry->digest);
+        json_field_int(&w, "begun_ms", entry->begun_ms);
+        json_key(&w, "statement");
+        json_base64(&w, entry->statement);
+        return check_action(entry->action, err) &&
+               refuse_seen(journal, entry->action, entry->digest, err) &&
+               /* Memory first: what cannot be kept in mind must not become durable and then run. */
+               apply_begun(journal, entry, err) && line_append(journal, &w, err);
+}
+
+bool journal_note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
+{
+        bool ok;
+
+        pthread_mutex_lock(&journal->lock);
+        ok = note_begun(journal, entry, err);
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+bool journal_note_done(struct journal *journal, const struct journal_result *result, struct err *err)
+{
+        BUF_SCOPED buf;
+        struct json_writer w;
+        bool ok;
+
+        line_begin(&w, &buf, "done", result->action);
+        json_field_str(&w, "claim", result->claim);
+        json_field_str(&w, "digest", result->digest);
+        json_field_bool(&w, "open", result->open);
+        json_field_str(&w, "report", result->report);
+        pthread_mutex_lock(&journal->lock);
+        ok = check_action(result->action, err) && line_append(journal, &w, err) &&
+             apply_done(journal, result, err);
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+bool journal_note_reported(struct journal *journal, struct str action, struct err *err)
+{
+        bool ok = true;
+
+        pthread_mutex_lock(&journal->lock);
+        if (*find(journal, action)) {
+                ok = append_plain(journal, "reported", action, err);
+                if (ok)
+                        apply_reported(journal, action);
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+/* ---- what is unfinished --------------------------------------------------------------------------- */
+
+static enum journal_need need_of(const struct unfinished *item)
+{
+        if (item->report)
+                return item->open ? JOURNAL_NEEDS_RECONCILE : JOURNAL_NEEDS_REPORT;
+        return item->statement ? JOURNAL_NEEDS_RECONCILE : JOURNAL_NEEDS_CLAIM;
+}
+
+bool journal_unfinished(struct journal *journal, struct arena *arena, size_t n, struct journal_item *ret)
+{
+        const struct unfinished *item;
+
+        pthread_mutex_lock(&journal->lock);
+        item = journal->first;
+        while (item && n-- > 0)
+                item = item->next;
+        if (item) {
+                *ret = (struct journal_item){
+                        .need = need_of(item),
+                        .entry = {.action = arena_str(arena, id_str(&item->action)),
+                                  .claim = arena_str(arena, id_str(&item->claim)),
+                                  .digest = arena_str(arena, str_from(item->digest)),
+                                  .statement = arena_str(arena, str_make(item->statement, item->statement_len)),
+                                  .begun_ms = item->begun_ms},
+                        .report = arena_str(arena, str_make(item->report, item->report_len)),
+                        .report_sent = item->reported,
+                };
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return item != NULL;
+}
