@@ -77,15 +77,15 @@ static bool dsse_parse_signature(struct arena *arena, const struct json *item, s
         return true;
 }
 
-static bool dsse_parse_signatures(struct arena *arena, const struct json *list, struct dsse_envelope *ret,
-                                  struct err *err)
+static bool dsse_parse_signatures(struct arena *arena, const struct json *list, size_t least,
+                                  struct dsse_envelope *ret, struct err *err)
 {
         if (!list || list->type != JSON_ARRAY)
                 return err_set_at(err, ERR_BAD_ENVELOPE, "/signatures", "\"signatures\" must be an array");
-        if (list->count == 0 || list->count > DSSE_SIGNATURES_MAX)
+        if (list->count < least || list->count > DSSE_SIGNATURES_MAX)
                 return err_set_at(err, ERR_BAD_ENVELOPE, "/signatures",
-                                  "an envelope has 1 to %d signatures, this one has %u", DSSE_SIGNATURES_MAX,
-                                  list->count);
+                                  "an envelope has %zu to %d signatures, this one has %u", least,
+                                  DSSE_SIGNATURES_MAX, list->count);
         struct dsse_signature *signatures = ARENA_ARRAY(arena, struct dsse_signature, list->count);
         if (!signatures)
                 return arena_check(arena, err);
@@ -113,15 +113,21 @@ bool dsse_parse(struct arena *arena, struct str text, struct dsse_envelope *ret,
                         err->code = ERR_BAD_ENVELOPE;
                 return false;
         }
+        return dsse_read(arena, &root, 1, ret, err);
+}
+
+bool dsse_read(struct arena *arena, const struct json *root, size_t least, struct dsse_envelope *ret,
+               struct err *err)
+{
         *ret = (struct dsse_envelope){0};
-        if (!dsse_members(&root, "", 3, "the envelope", err) ||
-            !dsse_string(&root, "", "payloadType", &ret->payload_type, err) ||
-            !dsse_bytes(arena, &root, "", "payload", &ret->payload, err))
+        if (!dsse_members(root, "", 3, "the envelope", err) ||
+            !dsse_string(root, "", "payloadType", &ret->payload_type, err) ||
+            !dsse_bytes(arena, root, "", "payload", &ret->payload, err))
                 return false;
         if (ret->payload_type.len == 0 || ret->payload_type.len > DSSE_PAYLOAD_TYPE_MAX)
                 return err_set_at(err, ERR_BAD_ENVELOPE, "/payloadType",
                                   "the payload type must have 1 to %d bytes", DSSE_PAYLOAD_TYPE_MAX);
-        return dsse_parse_signatures(arena, json_get(&root, "signatures"), ret, err);
+        return dsse_parse_signatures(arena, json_get(root, "signatures"), least, ret, err);
 }
 
 void dsse_append(struct buf *buf, const struct dsse_envelope *envelope)

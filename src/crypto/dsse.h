@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "crypto/ed25519.h"
 
 enum { DSSE_SIGNATURES_MAX = 64, DSSE_PAYLOAD_TYPE_MAX = 255 };
@@ -35,6 +36,14 @@ void dsse_append_pae(struct buf *buf, struct str payload_type, struct str payloa
 
 /* All of it lives in the arena. ERR_BAD_ENVELOPE with the place. */
 bool dsse_parse(struct arena *arena, struct str text, struct dsse_envelope *ret, struct err *err) MUST_USE;
+
+/*
+ * The same of a tree that was parsed already, such as a member of a larger
+ * document. `least` is how few signatures it may have: 0 lets an unsigned
+ * statement pass, which only an action without a requirement has.
+ */
+bool dsse_read(struct arena *arena, const struct json *envelope, size_t least, struct dsse_envelope *ret,
+               struct err *err) MUST_USE;
 
 void dsse_append(struct buf *buf, const struct dsse_envelope *envelope);
 
