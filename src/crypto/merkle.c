@@ -140,8 +140,10 @@ bool merkle_consistency_build(const struct merkle_reader *reader, uint64_t size1
                 return err_set(err, ERR_BAD_PARAMETER,
                                "a log of %" PRIu64 " entries cannot continue one of %" PRIu64, size2, size1);
         ret->count = 0;
-        if (size1 == 0 || size1 == size2)
+        if (size1 == size2)
                 return true;
+        if (size1 == 0)
+                return err_set(err, ERR_BAD_PARAMETER, "there is no consistency proof from the empty log");
         /* SUBPROOF(m, D[n], b) of RFC 6962 section 2.1.2 from the root down. */
         uint64_t start = 0, count = size2, m = size1;
         bool whole = true; /* b: the old root is known to the verifier */
@@ -202,17 +204,17 @@ bool merkle_inclusion_verify(uint64_t index, uint64_t size, const struct sha256 
         return true;
 }
 
-static bool merkle_consistency_trivial(uint64_t size1, uint64_t size2, const struct sha256 *root1,
-                                       const struct sha256 *root2, size_t count, struct err *err)
+/* The same size twice: nothing to prove, but an empty tree has only one root. */
+static bool merkle_consistency_same(uint64_t size, const struct sha256 *root1, const struct sha256 *root2,
+                                    size_t count, struct err *err)
 {
         struct sha256 empty;
         merkle_empty(&empty);
         if (count != 0)
                 return err_set(err, ERR_PROOF_INVALID,
-                               "a consistency proof from size %" PRIu64 " to %" PRIu64 " has no hashes",
-                               size1, size2);
-        if (size1 == size2 ? !sha256_eq(root1, root2) : !sha256_eq(root1, &empty))
-                return err_set(err, ERR_PROOF_INVALID, "the roots at size %" PRIu64 " differ", size1);
+                               "a consistency proof from size %" PRIu64 " to itself has no hashes", size);
+        if (!sha256_eq(root1, root2) || (size == 0 && !sha256_eq(root1, &empty)))
+                return err_set(err, ERR_PROOF_INVALID, "the roots at size %" PRIu64 " differ", size);
         return true;
 }
 
@@ -223,8 +225,11 @@ bool merkle_consistency_verify(uint64_t size1, uint64_t size2, const struct sha2
         if (size1 > size2)
                 return err_set(err, ERR_PROOF_INVALID,
                                "a log of %" PRIu64 " entries cannot continue one of %" PRIu64, size2, size1);
-        if (size1 == size2 || size1 == 0)
-                return merkle_consistency_trivial(size1, size2, root1, root2, count, err);
+        if (size1 == size2)
+                return merkle_consistency_same(size1, root1, root2, count, err);
+        if (size1 == 0)
+                return err_set(err, ERR_PROOF_INVALID,
+                               "every log continues the empty one: that proves nothing");
         if (count == 0)
                 return err_set(err, ERR_PROOF_INVALID, "the consistency proof is empty");
         /* RFC 9162 section 2.1.4.2. A power of two is a subtree: its root is the first hash. */

@@ -42,7 +42,7 @@ struct merkle_reader {
 bool merkle_root(const struct merkle_reader *reader, uint64_t size, struct sha256 *ret,
                  struct err *err) MUST_USE;
 
-/* Requires index < size, size1 <= size2; otherwise ERR_BAD_PARAMETER. */
+/* Requires index < size, and 0 < size1 <= size2 or both 0; otherwise ERR_BAD_PARAMETER. */
 bool merkle_inclusion_build(const struct merkle_reader *reader, uint64_t index, uint64_t size,
                             struct merkle_proof *ret, struct err *err) MUST_USE;
 bool merkle_consistency_build(const struct merkle_reader *reader, uint64_t size1, uint64_t size2,
