@@ -9,23 +9,20 @@
 #pragma once
 
 #include "base/arena.h"
+#include "crypto/dsse.h"
 
 #define ROSTER_FORMAT "countersign/roster/v1"
 #define ROSTER_PAYLOAD_TYPE "application/vnd.countersign.roster.v1+json"
 
-struct dsse_envelope;
-
 enum {
-        ROSTER_KEY_BYTES = 32,
         ROSTER_MEMBERS_MAX = 256,
         ROSTER_KEYS_MAX = 8, /* of one member */
         ROSTER_MAX_BYTES = 512 * 1024,
-        ROSTER_KEYID_SIZE = 65,
 };
 
 struct roster_key {
-        unsigned char public_key[ROSTER_KEY_BYTES]; /* Ed25519, RFC 8032 */
-        char keyid[ROSTER_KEYID_SIZE];              /* filled by roster_parse */
+        struct ed25519_public public_key;
+        char keyid[ED25519_KEY_ID_SIZE]; /* filled by roster_parse */
 };
 
 struct roster_member {
