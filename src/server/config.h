@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration: one YAML file, environment variables over it, flags over
+ * that. One table in config.c knows every key; `listen.port` is
+ * COUNTERSIGN_LISTEN_PORT in the environment and --listen-port as a flag.
+ * Unknown keys and flags are mistakes. docs/configuration.md is the table, as
+ * `countersign config reference` prints it; a test compares the two.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct config {
+        struct str file; /* "" when there is none */
+
+        struct str listen_host;
+        int64_t listen_port;
+        struct str tls_certificate;
+        struct str tls_key;
+        bool tls_allow_12;
+
+        struct str data_folder;
+        struct str root_key_file; /* "": root.key in the data folder */
+        struct str region;
+        struct str origin;
+
+        int64_t loops;
+        int64_t store_handles;
+        int64_t store_writers;
+        int64_t store_readers;
+
+        int64_t connections_max;
+        int64_t connections_per_address;
+        int64_t idle_timeout_ms;
+        int64_t head_timeout_ms;
+        int64_t body_timeout_ms;
+        int64_t write_timeout_ms;
+        int64_t request_timeout_ms;
+        int64_t wait_max_ms;
+        int64_t drain_ms;
+
+        /* Requests a second, and how many may come at once. 0: no limit. */
+        int64_t rate_principal, burst_principal;
+        int64_t rate_tenant, burst_tenant;
+        int64_t rate_address, burst_address;
+
+        struct str log_level;
+        struct str log_format;
+        bool log_requests;
+};
+
+/*
+ * Reads file, environment (as `environ`) and flags (argv[0] is the first flag).
+ * On failure `problems` has a line for each mistake, with the file's line or
+ * the variable or the flag, and the key. Strings live in the arena.
+ */
+bool config_load(struct arena *arena, int argc, char **argv, char **environment, struct config *ret,
+                 struct buf *problems) MUST_USE;
+
+/* Only the text of a file, for tests and `config check FILE`. */
+bool config_parse(struct arena *arena, struct str text, const char *file_name, struct config *ret,
+                  struct buf *problems) MUST_USE;
+
+/* The reference as Markdown: every key, its meaning, default, range. */
+void config_reference(struct buf *buf);
+/* The values that hold, as YAML. */
+void config_print(const struct config *config, struct buf *buf);
