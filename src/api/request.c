@@ -3,6 +3,8 @@
 
 #include "api/notify.h"
 #include "api/request_ops.h"
+#include "api/services.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 
@@ -122,6 +124,23 @@ FIBER_FN bool request_write(struct request *req, request_work work, void *arg, s
 FIBER_FN bool request_wait(struct request *req, struct notify_waiter *waiter, int64_t deadline_mono_us)
 {
         return req->ops->wait(req, waiter, deadline_mono_us);
+}
+
+bool request_wait_until(const struct request *req, struct str wait, int64_t *ret_deadline_mono_us,
+                        struct err *err)
+{
+        int64_t ms;
+
+        *ret_deadline_mono_us = 0;
+        if (!wait.ptr)
+                return true;
+        if (!duration_parse(wait, &ms))
+                return err_set_at(err, ERR_BAD_PARAMETER, "wait", "not a duration such as 30s or 2m");
+        if (ms > req->services->wait_max_ms)
+                ms = req->services->wait_max_ms;
+        if (ms > 0)
+                *ret_deadline_mono_us = clock_mono_us() + ms * 1000;
+        return true;
 }
 
 bool request_is_over(struct request *req)

@@ -31,6 +31,7 @@
 
 struct tx;
 struct request_ops;
+struct services;
 struct notify_waiter;
 
 struct request_header {
@@ -71,6 +72,7 @@ struct request {
         int64_t now_ms;           /* wall time when the request came in */
         int64_t deadline_mono_us; /* after this nobody waits for the reply */
         const struct api_route *route;
+        const struct services *services; /* api/services.h */
 
         /* Filled by the functions below. */
         int status; /* 0: the contract's first success status */
@@ -137,6 +139,12 @@ FIBER_FN bool request_write(struct request *req, request_work work, void *arg, s
  * for the first. See api/notify.h.
  */
 FIBER_FN bool request_wait(struct request *req, struct notify_waiter *waiter, int64_t deadline_mono_us);
+/*
+ * The parameter `wait` ("30s"; {NULL, 0}: do not wait) as a deadline in
+ * monotonic microseconds, 0 for none. Longer than the server allows is shortened.
+ */
+bool request_wait_until(const struct request *req, struct str wait, int64_t *ret_deadline_mono_us,
+                        struct err *err) MUST_USE;
 /* Whether the client has gone or the server drains, so that waiting further is pointless. */
 bool request_is_over(struct request *req);
 

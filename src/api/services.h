@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the process has one of, for handlers and background work; there are no
+ * globals. Made by src/server at the start, constant until the end.
+ */
+#pragma once
+
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct store;
+struct envelope;
+struct log_signer;
+struct loops;
+
+struct services {
+        struct store *store;
+        const struct envelope *envelope; /* the root key */
+        const struct log_signer *log_signer;
+        struct loops *loops;
+        struct str region;   /* this node's; home region of new tenants */
+        int64_t wait_max_ms; /* the longest `wait` */
+        const char *version; /* of the program */
+};
