@@ -169,9 +169,9 @@ class Migration:
         self.text, self.sha256 = raw.decode(), hashlib.sha256(raw).hexdigest()
 
 
-def read_migrations(folder):
-    """The migrations of a folder in order."""
-    found = sorted((Migration(path) for path in folder.glob("*.sql")), key=lambda m: m.number)
+def read_migrations(folders):
+    """The migrations of these folders in order."""
+    found = sorted((Migration(path) for folder in folders for path in folder.glob("*.sql")), key=lambda m: m.number)
     for one, two in zip(found, found[1:]):
         if one.number == two.number:
             raise Mistake(two.path, 1, f"number {two.number:04} is taken by {one.path.name}")
@@ -787,14 +787,17 @@ def write_depfile(path, target, inputs):
 def main():
     parser = argparse.ArgumentParser(description="Named SQL and migrations to C")
     parser.add_argument("mode", choices=["statements", "migrations", "check"])
-    parser.add_argument("--migrations", required=True, type=pathlib.Path, metavar="FOLDER")
+    parser.add_argument("--migrations", required=True, type=pathlib.Path, metavar="FOLDER", action="append",
+                        help="may be given again: tests add tables of their own")
     parser.add_argument("--depfile")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER")
+    parser.add_argument("--file", default="migrations.c", help="the name of the file that 'migrations' writes")
     parser.add_argument("input", nargs="*", type=pathlib.Path)
     args = parser.parse_intermixed_args()
-    folders = [args.migrations, args.migrations / "directory"]
+    sides = [args.migrations, [folder / "directory" for folder in args.migrations]]
+    folders = [folder for side in sides for folder in side if folder.is_dir()]
     try:
-        sets = [read_migrations(folder) for folder in folders]
+        sets = [read_migrations(side) for side in sides]
         cell, directory = Schema(sets[0], True), Schema(sets[1], False)
         inputs = folders + [m.path for s in sets for m in s]
         outputs = {}
@@ -806,7 +809,7 @@ def main():
             outputs[f"{path.stem}_sql.h"] = header(statements, path)
             outputs[f"{path.stem}_sql.c"] = source(statements, path)
         if args.mode == "migrations":
-            outputs = {"migrations.c": migrations_source(list(zip(("cell", "directory"), sets)))}
+            outputs = {args.file: migrations_source(list(zip(("cell", "directory"), sets)))}
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 1

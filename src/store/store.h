@@ -35,13 +35,13 @@ struct cell_ref {
 #define CELL_DIRECTORY ((struct cell_ref){STR_NULL, STR_NULL})
 
 struct store_options {
-        const char *folder;         /* made if it is missing, mode 0700 */
-        unsigned handles_max;       /* open database handles; 0: 512, less if few descriptors may be opened */
-        unsigned writers;           /* threads; 0: 2 */
-        unsigned readers;           /* threads; 0: 2 */
-        unsigned batch_max;         /* jobs in one commit or one snapshot; 0: 512 */
-        unsigned busy_timeout_ms;   /* how long to wait for another process; 0: 2000 */
-        unsigned cache_kib;         /* page cache of one handle, at most; 0: 1024 */
+        const char *folder;       /* made if it is missing, mode 0700 */
+        unsigned handles_max;     /* open database handles; 0: 512, less if few descriptors may be opened */
+        unsigned writers;         /* threads; 0: 2 */
+        unsigned readers;         /* threads; 0: 2 */
+        unsigned batch_max;       /* jobs in one commit or one snapshot; 0: 512 */
+        unsigned busy_timeout_ms; /* how long to wait for another process; 0: 2000 */
+        unsigned cache_kib;       /* page cache of one handle, at most; 0: 1024 */
 };
 
 /*

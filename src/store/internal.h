@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the store. From the bottom up:
+ *
+ *   driver.h   what a database must be able to do; sqlite.c is one
+ *   sql.c      statements of a transaction, and their cache
+ *   cells.c    the cells in memory, and the LRU of their connections
+ *   workers.c  the threads: group commit and snapshot reads
+ *   store.c    the public functions
+ */
+#pragma once
+
+#include "store/driver.h"
+#include "store/sql.h"
+
+#include <pthread.h>
+
+enum { TENANT_MAX = 64, REGION_MAX = 32 };
+
+struct tx_hook {
+        struct tx_hook *next;
+        void (*fn)(void *arg);
+        void *arg;
+};
+
+struct tx {
+        struct conn *conn;
+        const struct cell_ref *cell;
+        struct arena *arena; /* for the strings of rows */
+        struct arena *hooks_arena;
+        struct tx_hook *hooks; /* newest first */
+        bool is_write;
+        bool failed; /* a hook could not be kept */
+};
+
+/* Jobs waiting for one cell, oldest first. */
+struct job_queue {
+        struct store_job *head, *tail;
+        size_t count;
+};
+
+/*
+ * A cell that has work or open connections. All fields are guarded by
+ * store->lock; the connections belong to a worker while it runs the cell.
+ */
+struct cell {
+        struct cell_ref ref; /* its strings are the two arrays below */
+        uint64_t hash;
+        struct cell *hash_next;
+        /* In the LRU while no worker runs it and it has connections; newest first. */
+        struct cell *newer, *older;
+        bool in_lru;
+
+        struct job_queue writes, reads;
+        struct cell *write_next, *read_next; /* in the run queues */
+        bool write_queued, read_queued;
+        bool writing;
+        unsigned reading; /* workers */
+
+        struct conn *write_conn;
+        struct conn *read_conns; /* idle ones */
+
+        char tenant[TENANT_MAX + 1];
+        char region[REGION_MAX + 1];
+};
+
+struct run_queue {
+        struct cell *head, *tail;
+        pthread_cond_t wake;
+        unsigned idle; /* workers that wait */
+};
+
+struct worker {
+        struct store *store;
+        bool is_writer;
+        pthread_t thread;
+        struct arena rows;  /* for jobs without an arena */
+        struct arena hooks; /* for tx_on_commit; lasts for a batch */
+        /* Of the batch that runs; for the driver's pause call. */
+        struct cell *cell;
+        struct job_queue batch;
+        struct job_queue finished;
+        int64_t started_us;
+        struct store_stats delta; /* added to the store's under its lock */
+};
+
+struct store {
+        const struct driver *driver;
+        struct driver_state *state;
+        unsigned handles_max, batch_max;
+
+        pthread_mutex_t lock;
+        bool closing;
+        struct cell **table; /* open hashing, table_size is a power of two */
+        size_t table_size, cell_count;
+        struct cell *lru_newest, *lru_oldest;
+        unsigned handles_open;
+        struct run_queue write_run, read_run;
+        struct store_stats stats;
+
+        struct worker *workers;
+        unsigned worker_count, started;
+};
+
+/* cells.c; the caller holds store->lock unless said otherwise. */
+
+/* Checks the characters and lengths. Any thread, no lock. BAD_PARAMETER. */
+bool cell_ref_check(const struct cell_ref *ref, struct err *err) MUST_USE;
+struct cell *cell_get(struct store *store, const struct cell_ref *ref, struct err *err);
+void lru_remove(struct store *store, struct cell *cell);
+/* After a worker is through with the cell: into the LRU, or freed when nothing holds it. */
+void cell_settle(struct store *store, struct cell *cell);
+/* Opens a connection, and closes others when there are too many. Without the lock. */
+struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write, struct err *err);
+/* Without the lock. */
+void cell_disconnect(struct store *store, struct conn *conn);
+/* With no worker running. */
+void cells_free(struct store *store);
+
+/* workers.c */
+bool workers_start(struct store *store, unsigned writers, unsigned readers, struct err *err) MUST_USE;
+/* Lets the queues run empty. */
+void workers_stop(struct store *store);
+void run_queue_write(struct store *store, struct cell *cell);
+void run_queue_read(struct store *store, struct cell *cell);
+bool on_store_thread(void);
+void job_push(struct job_queue *queue, struct store_job *job);
+/* Without the lock. */
+void job_fail(struct store_job *job, const struct err *err);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/internal.h"
+
+#include "base/clock.h"
+#include "base/heap.h"
+
+#include <semaphore.h>
+#include <sys/resource.h>
+
+enum {
+        HANDLES_DEFAULT = 512,
+        HANDLES_LEAST = 8,
+        DESCRIPTORS_PER_HANDLE = 3,
+        DESCRIPTORS_ELSEWHERE = 128, /* logs, loops, a few connections */
+        THREADS_DEFAULT = 2,
+        THREADS_MAX = 64,
+        BATCH_DEFAULT = 512,
+};
+
+/* At most half of what the process may open is for the store; connections need the rest. */
+static unsigned handles_possible(unsigned wanted)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+                return wanted;
+        rlim_t room = limit.rlim_cur > DESCRIPTORS_ELSEWHERE ? limit.rlim_cur - DESCRIPTORS_ELSEWHERE : 0;
+        rlim_t possible = room / 2 / DESCRIPTORS_PER_HANDLE;
+        if (possible < HANDLES_LEAST)
+                possible = HANDLES_LEAST;
+        return possible < wanted ? (unsigned)possible : wanted;
+}
+
+static unsigned threads(unsigned wanted)
+{
+        if (wanted == 0)
+                return THREADS_DEFAULT;
+        return wanted < THREADS_MAX ? wanted : THREADS_MAX;
+}
+
+static bool directory_touch(struct tx *tx, void *arg, struct err *err)
+{
+        (void)tx;
+        (void)arg;
+        (void)err;
+        return true;
+}
+
+bool store_open(const struct store_options *options, struct store **ret_store, struct err *err)
+{
+        unsigned writers = threads(options->writers), readers = threads(options->readers);
+        struct store *store = heap_alloc_zeroed(1, sizeof(*store));
+
+        if (!store)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the store");
+        pthread_mutex_init(&store->lock, NULL);
+        pthread_cond_init(&store->write_run.wake, NULL);
+        pthread_cond_init(&store->read_run.wake, NULL);
+        store->driver = &driver_sqlite;
+        store->handles_max = handles_possible(options->handles_max ? options->handles_max : HANDLES_DEFAULT);
+        store->batch_max = options->batch_max ? options->batch_max : BATCH_DEFAULT;
+        store->worker_count = writers + readers;
+        store->workers = heap_alloc_zeroed(store->worker_count, sizeof(*store->workers));
+        if (!store->workers)
+                err_set(err, ERR_NO_MEMORY, "no memory for the store's threads");
+        /* Opening the directory shows at once whether the folder can be used. */
+        if (!store->workers || !store->driver->start(options, &store->state, err) ||
+            !workers_start(store, writers, readers, err) ||
+            !store_write(store, &CELL_DIRECTORY, NULL, directory_touch, NULL, err)) {
+                store_close(store);
+                return false;
+        }
+        *ret_store = store;
+        return true;
+}
+
+void store_close(struct store *store)
+{
+        if (!store)
+                return;
+        workers_stop(store);
+        cells_free(store);
+        if (store->state)
+                store->driver->stop(store->state);
+        heap_free(store->workers);
+        pthread_cond_destroy(&store->write_run.wake);
+        pthread_cond_destroy(&store->read_run.wake);
+        pthread_mutex_destroy(&store->lock);
+        heap_free(store);
+}
+
+static void submit(struct store *store, const struct cell_ref *ref, struct store_job *job, bool is_write)
+{
+        struct err err;
+        struct cell *cell = NULL;
+
+        job->hooks = NULL;
+        job->submitted_us = clock_mono_us();
+        pthread_mutex_lock(&store->lock);
+        if (store->closing)
+                err_set(&err, ERR_SHUTTING_DOWN, "the store is closing");
+        else
+                cell = cell_get(store, ref, &err);
+        if (cell && is_write) {
+                job_push(&cell->writes, job);
+                run_queue_write(store, cell);
+        } else if (cell) {
+                job_push(&cell->reads, job);
+                /* While one worker reads this cell, jobs gather for its next batch. */
+                if (cell->reading == 0)
+                        run_queue_read(store, cell);
+        }
+        pthread_mutex_unlock(&store->lock);
+        if (!cell)
+                job_fail(job, &err);
+}
+
+void store_submit_write(struct store *store, const struct cell_ref *cell, struct store_job *job)
+{
+        submit(store, cell, job, true);
+}
+
+void store_submit_read(struct store *store, const struct cell_ref *cell, struct store_job *job)
+{
+        submit(store, cell, job, false);
+}
+
+static void blocking_done(struct store_job *job)
+{
+        sem_post(job->data);
+}
+
+static bool blocking(struct store *store, const struct cell_ref *cell, struct arena *arena, store_work work,
+                     void *arg, bool is_write, struct err *err)
+{
+        sem_t done;
+        struct store_job job = {
+                .work = work, .arg = arg, .arena = arena, .done = blocking_done, .data = &done};
+
+        if (on_store_thread())
+                return err_set(err, ERR_INTERNAL, "a store thread cannot wait for the store");
+        sem_init(&done, 0, 0);
+        submit(store, cell, &job, is_write);
+        while (sem_wait(&done) != 0)
+                ; /* a signal */
+        sem_destroy(&done);
+        if (!job.ok)
+                *err = job.err;
+        return job.ok;
+}
+
+bool store_write(struct store *store, const struct cell_ref *cell, struct arena *arena, store_work work,
+                 void *arg, struct err *err)
+{
+        return blocking(store, cell, arena, work, arg, true, err);
+}
+
+bool store_read(struct store *store, const struct cell_ref *cell, struct arena *arena, store_work work,
+                void *arg, struct err *err)
+{
+        return blocking(store, cell, arena, work, arg, false, err);
+}
+
+static bool check_cell(const struct cell_ref *cell, struct err *err)
+{
+        if (cell->tenant.len == 0)
+                return err_set(err, ERR_BAD_PARAMETER, "a cell needs a tenant");
+        return cell_ref_check(cell, err);
+}
+
+bool store_cell_create(struct store *store, const struct cell_ref *cell, struct err *err)
+{
+        return check_cell(cell, err) && store->driver->cell_create(store->state, cell, err);
+}
+
+bool store_cell_exists(struct store *store, const struct cell_ref *cell)
+{
+        struct err err;
+
+        return check_cell(cell, &err) && store->driver->cell_exists(store->state, cell);
+}
+
+bool store_cell_list(struct store *store, struct str region,
+                     bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
+                     struct err *err)
+{
+        /* Any tenant will do: it is the region that is checked. */
+        const struct cell_ref probe = {STR("t"), region};
+
+        return cell_ref_check(&probe, err) && store->driver->cell_list(store->state, region, fn, arg, err);
+}
+
+bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const char *path, struct err *err)
+{
+        return cell_ref_check(cell, err) && store->driver->snapshot(store->state, cell, path, err);
+}
+
+void store_stats(struct store *store, struct store_stats *ret_stats)
+{
+        pthread_mutex_lock(&store->lock);
+        *ret_stats = store->stats;
+        for (size_t i = 0; i < store->table_size; i++) {
+                for (const struct cell *cell = store->table[i]; cell; cell = cell->hash_next) {
+                        ret_stats->writes_waiting += cell->writes.count;
+                        ret_stats->reads_waiting += cell->reads.count;
+                }
+        }
+        ret_stats->handles_open = store->handles_open;
+        pthread_mutex_unlock(&store->lock);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A store in a folder of its own, for tests. Failures end the test. */
+#pragma once
+
+#include "store/sql.h"
+#include "store/store.h"
+#include "test_sql.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+struct fixture {
+        char folder[256];
+        struct store_options options;
+        struct store *store;
+};
+
+/* `options` may be NULL; its folder is not used. */
+struct fixture *fixture_new(const struct store_options *options);
+/* Closes, and removes the folder. */
+void fixture_free(struct fixture *fixture);
+void fixture_open(struct fixture *fixture);
+void fixture_reopen(struct fixture *fixture);
+void fixture_cell(struct fixture *fixture, const struct cell_ref *cell);
