@@ -23,6 +23,8 @@ struct principal {
         enum principal_kind kind;
         struct id id;         /* usr_…, svc_…, agt_…, exe_…; "" for nobody */
         struct id tenant;     /* whose principal it is; "" for nobody */
+        struct str region;    /* of the tenant's home cell, where the principal's row is */
+        struct id workspace;  /* the only workspace that the credential reaches (executors); "" for any */
         struct id credential; /* the API key that was shown (key_…) */
         struct str name;
         uint64_t permissions; /* PERMISSION_BIT(…), over all bindings that reach this request's scope */

@@ -13,13 +13,15 @@ struct store;
 struct envelope;
 struct log_signer;
 struct loops;
+struct identity;
 
 struct services {
         struct store *store;
         const struct envelope *envelope; /* the root key */
         const struct log_signer *log_signer;
         struct loops *loops;
-        struct str region;   /* this node's; home region of new tenants */
-        int64_t wait_max_ms; /* the longest `wait` */
-        const char *version; /* of the program */
+        struct identity *identity; /* identity/authenticate.h */
+        struct str region;         /* this node's; home region of new tenants */
+        int64_t wait_max_ms;       /* the longest `wait` */
+        const char *version;       /* of the program */
 };

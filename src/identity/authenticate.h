@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the pipeline asks before a handler runs: who holds this credential, and
+ * which cell is this workspace's. Both are asked for every request, so each has
+ * a quick form that looks into a cache only and never blocks, and a blocking
+ * form that the pipeline gives to a thread when the quick one does not know.
+ *
+ * A revoked key, a disabled principal and a suspended tenant stop at once:
+ * whoever changes them calls identity_forget_… in tx_on_commit.
+ */
+#pragma once
+
+#include "api/principal.h"
+#include "base/arena.h"
+#include "io/fiber.h"
+
+struct services;
+struct identity; /* the caches; services.identity */
+
+enum lookup {
+        LOOKUP_UNKNOWN, /* not in the cache: ask again, blocking */
+        LOOKUP_FOUND,
+        LOOKUP_REFUSED, /* err says why: ERR_UNAUTHENTICATED, ERR_TENANT_SUSPENDED, ERR_NOT_FOUND */
+};
+
+/* NULL without memory. `services` outlives it. */
+struct identity *identity_new(const struct services *services);
+void identity_free(struct identity *identity);
+
+/*
+ * The principal of a bearer token ("cs_…"), from any thread. Strings of
+ * *ret are in the arena. Expiry is checked against now_ms. An unknown token is
+ * ERR_UNAUTHENTICATED, whatever is wrong with it, with one message.
+ */
+enum lookup identity_authenticate_quick(struct identity *identity, struct arena *arena, struct str token,
+                                        int64_t now_ms, struct principal *ret, struct err *err);
+BLOCKING_FN bool identity_authenticate(struct identity *identity, struct arena *arena, struct str token,
+                                       int64_t now_ms, struct principal *ret, struct err *err) MUST_USE;
+
+/* The tenant and region of a workspace, in the arena; ERR_NOT_FOUND. */
+enum lookup identity_workspace_quick(struct identity *identity, struct arena *arena, struct str workspace,
+                                     struct str *ret_tenant, struct str *ret_region, struct err *err);
+BLOCKING_FN bool identity_workspace(struct identity *identity, struct arena *arena, struct str workspace,
+                                    struct str *ret_tenant, struct str *ret_region,
+                                    struct err *err) MUST_USE;
