@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include "cli/client.h"
+#include "cli/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CLI_ARENA_BYTES = 256 * 1024 * 1024 };
+
+int cli_exit_from(const struct err *err)
+{
+        int status = err_status(err->code);
+
+        switch (err->code) {
+        case ERR_PROOF_INVALID:
+        case ERR_BAD_SIGNATURE:
+        case ERR_BAD_ENVELOPE:
+        case ERR_LOG_FORKED:
+                return CLI_EXIT_PROOF;
+        case ERR_UPSTREAM_UNREACHABLE:
+        case ERR_UPSTREAM_PROTOCOL:
+        case ERR_UPSTREAM_TIMEOUT:
+        case ERR_TLS:
+                return CLI_EXIT_UNREACHABLE;
+        case ERR_SYSTEM:
+        case ERR_CANCELLED:
+        case ERR_NO_MEMORY:
+                return CLI_EXIT_FAILED;
+        default:
+                break;
+        }
+        if (status == 401 || status == 403)
+                return CLI_EXIT_DENIED;
+        if (status == 404)
+                return CLI_EXIT_NOT_FOUND;
+        if (status == 409 || status == 412 || status == 428)
+                return CLI_EXIT_CONFLICT;
+        return status < 500 ? CLI_EXIT_BAD_INPUT : CLI_EXIT_SERVER;
+}
+
+void cli_print_error(const struct cli *cli, const struct err *err)
+{
+        fflush(stdout);
+        fprintf(stderr, "countersign: %s", err->message);
+        if (err->place[0])
+                fprintf(stderr, " (at %s)", err->place);
+        if (cli->request_id.len > 0)
+                fprintf(stderr, " [%s, %.*s]", err_name(err->code), STR_ARG(cli->request_id));
+        fprintf(stderr, "\n");
+}
+
+static int usage(const struct err *err)
+{
+        fprintf(stderr, "countersign: %s\n", err->message);
+        return CLI_EXIT_USAGE;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+        int status;
+
+        if (!profile_load(cli, err) || !cli->command->run(cli, err)) {
+                cli_print_error(cli, err);
+                /* What no server was asked about is a mistake of the line, or of this machine. */
+                status = err->code == ERR_BAD_PARAMETER && cli->request_id.len == 0 ? CLI_EXIT_USAGE
+                                                                                    : cli_exit_from(err);
+        } else if (fflush(stdout) != 0) {
+                status = CLI_EXIT_FAILED;
+        } else {
+                status = cli->exit_status;
+        }
+        cli_client_done(cli);
+        return status;
+}
+
+static int run_command(const struct cli_command *command, const struct cli_program *programs, int argc,
+                       char **argv)
+{
+        struct cli *cli = calloc(1, sizeof(*cli));
+        struct err err = {0};
+        int status;
+
+        if (!cli)
+                return CLI_EXIT_FAILED;
+        arena_init(&cli->arena, CLI_ARENA_BYTES);
+        cli->command = command;
+        cli->programs = programs;
+        if (!cli_parse(cli, argc, argv, &err)) {
+                status = usage(&err);
+        } else if (cli_flag(cli, "help")) {
+                cli_print_command(command);
+                status = CLI_EXIT_OK;
+        } else {
+                status = run(cli, &err);
+        }
+        arena_done(&cli->arena);
+        free(cli);
+        return status;
+}
+
+static int unknown(int argc, char **argv, const struct cli_program *programs)
+{
+        struct err err;
+        int words;
+        bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+
+        if (argc > 1 && strcmp(argv[0], "help") == 0 && cli_find(argc - 1, argv + 1, &words)) {
+                cli_print_command(cli_find(argc - 1, argv + 1, &words));
+                return CLI_EXIT_OK;
+        }
+        if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+                cli_print_page(programs);
+                return CLI_EXIT_OK;
+        }
+        if ((argc == 1 || asks) && cli_print_group(argv[0]))
+                return argc == 1 ? CLI_EXIT_USAGE : CLI_EXIT_OK;
+        err_set(&err, ERR_BAD_PARAMETER, "there is no command \"%s%s%s\"; `countersign --help` lists them",
+                argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
+                argc > 1 && argv[1][0] != '-' ? argv[1] : "");
+        return usage(&err);
+}
+
+int cli_main(int argc, char **argv, const struct cli_program *programs)
+{
+        const struct cli_command *command;
+        int words = 0;
+
+        if (argc < 2) {
+                cli_print_page(programs);
+                return CLI_EXIT_USAGE;
+        }
+        for (const struct cli_program *program = programs; program && program->name; program++)
+                if (strcmp(argv[1], program->name) == 0)
+                        return program->main(argc - 1, argv + 1);
+        command = cli_find(argc - 1, argv + 1, &words);
+        if (!command)
+                return unknown(argc - 1, argv + 1, programs);
+        return run_command(command, programs, argc - 1 - words, argv + 1 + words);
+}

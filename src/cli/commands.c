@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All commands of the client, one row each. */
+#include "cli/commands.h"
+
+#define END                                                                                                 \
+        {                                                                                                   \
+                NULL, NULL, NULL                                                                            \
+        }
+
+#define START "Begin"
+#define ACTIONS "Ask, decide, follow"
+#define PROOF "Prove"
+#define PEOPLE "Who may do what"
+#define PLACES "Where it happens"
+
+static const struct cli_option login_options[] = {
+        {"key", "KEY", "the API key; asked for, or read from standard input, unless given"},
+        {"ca", "FILE", "trust this certificate authority instead of the system's"},
+        END,
+};
+static const struct cli_option secret_options[] = {
+        {"write-profile", "FILE", "put the new key into a profile instead of showing it"},
+        {"name", "NAME", "what the key is called"},
+        {"expires", "DURATION", "when it stops, such as 30d; never unless told"},
+        END,
+};
+static const struct cli_option tenant_options[] = {
+        {"tier", "TIER", "basic, standard or enterprise"},
+        {"region", "REGION", "home region"},
+        {"administrator", "NAME", "name of the first administrator"},
+        {"write-profile", "FILE", "put the administrator's key into a profile instead of showing it"},
+        END,
+};
+static const struct cli_option limit_options[] = {
+        {"limit", "N", "at most so many, newest first where there is an order"},
+        END,
+};
+static const struct cli_option role_options[] = {
+        {"role", "ROLE", "administrator, operator, approver, auditor or agent; may be repeated"},
+        END,
+};
+static const struct cli_option roster_init_options[] = {
+        {"approver", NULL, "you also approve actions, not only change the roster"},
+        {"yes", NULL, "do not ask"},
+        END,
+};
+static const struct cli_option roster_add_options[] = {
+        {"role", "ROLE", "approver (unless told) or administrator; may be repeated"},
+        {"key", "BASE64", "this public key instead of those that they have offered; may be repeated"},
+        {"threshold", "N", "how many administrators must sign the version after this one"},
+        {"out", "FILE", "where to put it while signatures are missing"},
+        {"yes", NULL, "do not ask"},
+        END,
+};
+static const struct cli_option roster_remove_options[] = {
+        {"threshold", "N", "how many administrators must sign the version after this one"},
+        {"out", "FILE", "where to put it while signatures are missing"},
+        {"yes", NULL, "do not ask"},
+        END,
+};
+static const struct cli_option yes_options[] = {
+        {"yes", NULL, "do not ask"},
+        END,
+};
+static const struct cli_option submit_options[] = {
+        {"wait", NULL, "wait for the action's end; the exit status says how it ended"},
+        {"timeout", "DURATION", "with --wait: at most so long"},
+        {"expires-in", "DURATION", "until when it can be approved and run: 1h unless told, at most 24h"},
+        {"task", "WORDS", "what you are busy with; shown to approvers as your words"},
+        {"instruction", "WORDS", "what you were told; shown to approvers as your words"},
+        {"param", "NAME=VALUE", "a parameter, as --NAME=VALUE says it too"},
+        END,
+};
+static const struct cli_option list_options[] = {
+        {"state", "STATE", "only those: pending, approved, claimed, succeeded, failed, …"},
+        {"limit", "N", "at most so many, newest first"},
+        END,
+};
+static const struct cli_option wait_options[] = {
+        {"timeout", "DURATION", "at most so long, such as 90s; for ever unless told"},
+        END,
+};
+static const struct cli_option output_options[] = {
+        {"follow", NULL, "until nothing more will come"},
+        {"raw", NULL, "the bytes as they are, also those that a terminal obeys"},
+        END,
+};
+static const struct cli_option out_options[] = {
+        {"out", "FILE", "into this file instead of standard output"},
+        END,
+};
+static const struct cli_option approve_options[] = {
+        {"yes", NULL, "do not ask"},
+        {"digest", "HEX", "refuse unless the action has this digest"},
+        {"accept-uninspectable", NULL, "you have read the parts that nobody here can judge"},
+        END,
+};
+static const struct cli_option reject_options[] = {
+        {"yes", NULL, "do not ask"},
+        {"digest", "HEX", "refuse unless the action has this digest"},
+        END,
+};
+static const struct cli_option event_options[] = {
+        {"after", "ID", "continue behind this event; with 0 from the oldest that is kept"},
+        {"count", "N", "end after so many"},
+        END,
+};
+static const struct cli_option verify_options[] = {
+        {"key", "VKEY", "the log's public key, as `countersign audit key --bare` prints it"},
+        {"key-file", "FILE", "the same in a file"},
+        END,
+};
+static const struct cli_option key_options[] = {
+        {"bare", NULL, "only the key, for --key-file"},
+        END,
+};
+
+const struct cli_command cli_commands[] = {
+        {START, "login", "--server URL", "Keep a server and an API key in the profile",
+         "The key is read without being shown. The profile is one file with mode 0600:\n"
+         "~/.config/countersign/profile.json, or what $COUNTERSIGN_PROFILE or --profile name.",
+         "countersign login --server http://127.0.0.1:7070", login_options, 0, 0, false, login_run},
+        {START, "whoami", "", "Who the key stands for", NULL,
+         "countersign whoami\ncountersign whoami --json", NULL, 0, 0, false, whoami_run},
+        {START, "completions", "bash|zsh", "Completions for your shell", NULL,
+         "countersign completions bash > /etc/bash_completion.d/countersign", NULL, 1, 1, false,
+         completions_run},
+
+        {ACTIONS, "catalogue", "[OPERATION]", "What can be asked for", NULL,
+         "countersign catalogue\ncountersign catalogue container.remove", NULL, 0, 1, false, catalogue_run},
+        {ACTIONS, "action submit", "ENVIRONMENT CONNECTOR OPERATION [TARGET]", "Ask for one operation",
+         "Parameters of the operation are options behind its name: --force, --timeout 10,\n"
+         "lists and maps by repeating: --env A=1 --env B=2.",
+         "countersign action submit test docker container.list\n"
+         "countersign action submit test docker container.remove web --force --wait",
+         submit_options, 3, 4, true, action_submit_run},
+        {ACTIONS, "action list", "", "Actions, newest first", NULL,
+         "countersign action list --state pending", list_options, 0, 0, false, action_list_run},
+        {ACTIONS, "action show", "ACTION", "One action, with what its bytes say", NULL, NULL, NULL, 1, 1,
+         false, action_show_run},
+        {ACTIONS, "action wait", "ACTION", "Wait for an action's end; the exit status says how it ended",
+         NULL, NULL, wait_options, 1, 1, false, action_wait_run},
+        {ACTIONS, "action cancel", "ACTION", "Withdraw an action that nobody has claimed", NULL, NULL, NULL,
+         1, 1, false, action_cancel_run},
+        {ACTIONS, "action output", "ACTION", "What the operation has printed", NULL, NULL, output_options, 1,
+         1, false, action_output_run},
+        {ACTIONS, "approve", "ACTION", "Read what would happen, and sign it",
+         "Fetches the statement, computes its digest, renders it here from the bytes, holds\n"
+         "that against the server's rendering, asks, and signs those bytes with your key.",
+         "countersign action list --state pending", approve_options, 1, 1, false, approve_run},
+        {ACTIONS, "reject", "ACTION", "Sign a no", NULL, NULL, reject_options, 1, 1, false, reject_run},
+        {ACTIONS, "events", "", "The tenant's events as they happen", NULL,
+         "countersign events --after 0 --count 1", event_options, 0, 0, false, events_run},
+
+        {PROOF, "action envelope", "ACTION", "The frozen statement with its signatures (DSSE)", NULL, NULL,
+         out_options, 1, 1, false, action_envelope_run},
+        {PROOF, "action receipt", "ACTION", "The action's log entries with proofs that verify offline", NULL,
+         NULL, out_options, 1, 1, false, action_receipt_run},
+        {PROOF, "audit entries", "", "What the log holds, newest first", NULL,
+         "countersign audit entries --limit 5", limit_options, 0, 0, false, audit_entries_run},
+        {PROOF, "audit export", "", "The whole log in one file that verifies offline", NULL,
+         "countersign audit export --out log.ndjson", out_options, 0, 0, false, audit_export_run},
+        {PROOF, "audit key", "", "The log's public key", NULL, "countersign audit key --bare > log.vkey",
+         key_options, 0, 0, false, audit_key_run},
+        {PROOF, "audit verify", "FILE", "Check an export or a receipt, offline",
+         "Needs nothing but the file and the log's public key. On failure it names the\n"
+         "place and exits with 9.",
+         "countersign audit verify log.ndjson --key-file log.vkey", verify_options, 1, 1, false,
+         audit_verify_run},
+
+        {PEOPLE, "principal create", "user|service|agent NAME", "Create somebody who can act", NULL,
+         "countersign principal create agent deploy-bot --role agent", role_options, 2, 2, false,
+         principal_create_run},
+        {PEOPLE, "principal list", "", "Who can act for the tenant", NULL, "countersign principal list",
+         limit_options, 0, 0, false, principal_list_run},
+        {PEOPLE, "principal disable", "PRINCIPAL", "Disable somebody; their keys stop at once",
+         "PRINCIPAL is an id, or a name that only one has.", NULL, NULL, 1, 1, false, principal_disable_run},
+        {PEOPLE, "key create", "PRINCIPAL", "A new API key, shown once", NULL,
+         "countersign key create deploy-bot --expires 30d --write-profile deploy-bot.json", secret_options,
+         1, 1, false, key_create_run},
+        {PEOPLE, "key list", "PRINCIPAL", "Somebody's API keys, without their secrets", NULL,
+         "countersign key list deploy-bot", limit_options, 1, 1, false, key_list_run},
+        {PEOPLE, "key revoke", "PRINCIPAL KEY", "Revoke an API key, effective at once", NULL, NULL, NULL, 2,
+         2, false, key_revoke_run},
+        {PEOPLE, "signing-key create", "", "Make your own Ed25519 key and offer its public half",
+         "The private key stays in one file beside the profile, mode 0600.",
+         "countersign signing-key create", NULL, 0, 0, false, signing_key_create_run},
+        {PEOPLE, "signing-key list", "[PRINCIPAL]", "The public keys that somebody has offered", NULL,
+         "countersign signing-key list", NULL, 0, 1, false, signing_key_list_run},
+        {PEOPLE, "roster init", "", "Begin the roster with yourself as its administrator", NULL, NULL,
+         roster_init_options, 0, 0, false, roster_init_run},
+        {PEOPLE, "roster show", "", "Whose signatures count, checked from the first version on", NULL,
+         "countersign roster show", NULL, 0, 0, false, roster_show_run},
+        {PEOPLE, "roster add", "PRINCIPAL", "Put somebody on the roster, or change what they are there",
+         "Builds the next version from the chain that was verified here, signs it, and puts\n"
+         "it; where more administrators must sign, --out keeps it for them.",
+         NULL, roster_add_options, 1, 1, false, roster_add_run},
+        {PEOPLE, "roster remove", "PRINCIPAL", "Take somebody off the roster", NULL, NULL,
+         roster_remove_options, 1, 1, false, roster_remove_run},
+        {PEOPLE, "roster sign", "FILE", "Add your signature to a version that others must sign too", NULL,
+         NULL, yes_options, 1, 1, false, roster_sign_run},
+
+        {PLACES, "tenant create", "NAME", "Create a tenant with its first administrator", NULL, NULL,
+         tenant_options, 1, 1, false, tenant_create_run},
+        {PLACES, "tenant list", "", "All tenants; for platform administrators", NULL,
+         "countersign tenant list", limit_options, 0, 0, false, tenant_list_run},
+        {PLACES, "tenant show", "[TENANT]", "One tenant", NULL, "countersign tenant show", NULL, 0, 1, false,
+         tenant_show_run},
+        {PLACES, "workspace list", "", "The tenant's workspaces", NULL, "countersign workspace list",
+         limit_options, 0, 0, false, workspace_list_run},
+        {PLACES, "executor create", "NAME ENVIRONMENT", "Announce an executor; prints its one-time token",
+         NULL, "countersign executor create prd-1 prd", NULL, 2, 2, false, executor_create_run},
+        {PLACES, "executor list", "", "The workspace's executors", NULL, "countersign executor list",
+         limit_options, 0, 0, false, executor_list_run},
+        {PLACES, "executor revoke", "EXECUTOR", "Revoke an executor, effective at once", NULL, NULL, NULL, 1,
+         1, false, executor_revoke_run},
+        {0},
+};

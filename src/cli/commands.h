@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the table in commands.c points at: a function for each command. */
+#pragma once
+
+#include "cli/cli.h"
+
+bool login_run(struct cli *cli, struct err *err) MUST_USE;
+bool whoami_run(struct cli *cli, struct err *err) MUST_USE;
+bool tenant_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool tenant_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool tenant_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool workspace_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool principal_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool principal_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool principal_disable_run(struct cli *cli, struct err *err) MUST_USE;
+bool key_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool key_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool key_revoke_run(struct cli *cli, struct err *err) MUST_USE;
+bool signing_key_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool signing_key_list_run(struct cli *cli, struct err *err) MUST_USE;
+
+bool roster_init_run(struct cli *cli, struct err *err) MUST_USE;
+bool roster_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool roster_add_run(struct cli *cli, struct err *err) MUST_USE;
+bool roster_remove_run(struct cli *cli, struct err *err) MUST_USE;
+bool roster_sign_run(struct cli *cli, struct err *err) MUST_USE;
+
+bool catalogue_run(struct cli *cli, struct err *err) MUST_USE;
+bool executor_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool executor_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool executor_revoke_run(struct cli *cli, struct err *err) MUST_USE;
+
+bool action_submit_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_wait_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_cancel_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_output_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_envelope_run(struct cli *cli, struct err *err) MUST_USE;
+bool action_receipt_run(struct cli *cli, struct err *err) MUST_USE;
+bool approve_run(struct cli *cli, struct err *err) MUST_USE;
+bool reject_run(struct cli *cli, struct err *err) MUST_USE;
+bool events_run(struct cli *cli, struct err *err) MUST_USE;
+
+bool audit_export_run(struct cli *cli, struct err *err) MUST_USE;
+bool audit_verify_run(struct cli *cli, struct err *err) MUST_USE;
+bool audit_entries_run(struct cli *cli, struct err *err) MUST_USE;
+bool audit_key_run(struct cli *cli, struct err *err) MUST_USE;
+
+bool completions_run(struct cli *cli, struct err *err) MUST_USE;
