@@ -193,13 +193,11 @@ static bool sign_and_put(struct cli *cli, const struct roster *standing, struct 
 
 static bool fill_key(struct roster_key *key, struct str text, struct arena *arena, struct err *err)
 {
-        struct ed25519_public public_key;
         struct str bytes;
 
-        if (!base64_decode(arena, text, &bytes) || !ed25519_public_from(bytes, &public_key))
+        if (!base64_decode(arena, text, &bytes) || !ed25519_public_from(bytes, &key->public_key))
                 return err_set(err, ERR_BAD_PARAMETER, "a public key is 32 bytes in base64");
-        memcpy(key->public_key, public_key.bytes, sizeof(key->public_key));
-        ed25519_key_id(&public_key, key->keyid);
+        ed25519_key_id(&key->public_key, key->keyid);
         return true;
 }
 
@@ -289,8 +287,8 @@ bool roster_init_run(struct cli *cli, struct err *err)
         if (!profile_need_tenant(cli, err) || !signing_key_load(cli, &key, err) ||
             !principal_find(cli, cli->profile.principal, &principal, err))
                 return false;
-        memcpy(own->public_key, ed25519_key_public(key)->bytes, sizeof(own->public_key));
-        ed25519_key_id(ed25519_key_public(key), own->keyid);
+        own->public_key = *ed25519_key_public(key);
+        ed25519_key_id(&own->public_key, own->keyid);
         member = (struct roster_member){
                 .principal = json_get_string(&principal, "id"),
                 .name = json_get_string(&principal, "name"),
