@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may act: principals, their roles, their API keys and the public keys that
+ * they offer for the roster.
+ *
+ * An API key is `cs_<prefix>_<secret>`: 8 and 52 characters of Crockford's
+ * base32. It is shown once; the cell keeps HMAC-SHA-256 of the whole text under
+ * a key derived from the root key, and the directory keeps which tenant a
+ * prefix belongs to. One-time enrolment tokens (`cse_…`) are made the same way.
+ *
+ * Keys that were verified stay in a bounded cache; revoking a key or disabling
+ * a principal empties it of them as soon as the change is durable.
+ */
+#pragma once
+
+#include "api/principal.h"
+#include "base/arena.h"
+#include "crypto/sha256.h"
+#include "io/fiber.h"
+#include "store/store.h"
+
+struct envelope;
+
+/* ---- roles ------------------------------------------------------------------------------------- */
+
+enum role {
+        ROLE_ADMINISTRATOR,
+        ROLE_OPERATOR,
+        ROLE_APPROVER,
+        ROLE_AUDITOR,
+        ROLE_AGENT,
+        ROLE_EXECUTOR,
+        ROLE_COUNT,
+};
+
+#define ROLE_BIT(role) ((uint32_t)1 << (role))
+
+/* "administrator", … */
+const char *role_name(enum role role);
+bool role_from(struct str name, enum role *ret) MUST_USE;
+/* What the roles allow together. `platform`: of the platform's own tenant. */
+uint64_t roles_permissions(uint32_t roles, bool platform);
+
+/*
+ * FORBIDDEN with the permission's name unless the principal holds it. A
+ * negative permission (API_PERMISSION_AUTHENTICATED) asks only for somebody:
+ * UNAUTHENTICATED for nobody.
+ */
+bool identity_authorize(const struct principal *principal, int permission, struct err *err) MUST_USE;
+
+/* ---- authentication ---------------------------------------------------------------------------- */
+
+struct identity;
+
+/* `store` and `envelope` outlive it. */
+bool identity_open(struct store *store, const struct envelope *envelope, struct identity **ret,
+                   struct err *err) MUST_USE;
+void identity_close(struct identity *identity);
+
+/*
+ * Who shows this credential (the text after "Bearer "). UNAUTHENTICATED, always
+ * in the same words, for one that is malformed, unknown, expired, revoked, or
+ * whose principal is disabled. The principal's strings and *ret_region (the
+ * region of the principal's home cell) live in the arena.
+ *
+ * Waits for the store unless the key is in the cache: on a fiber as fibers do,
+ * on a plain thread by blocking it.
+ */
+FIBER_FN bool identity_authenticate(struct identity *identity, struct arena *arena, struct str credential,
+                                    int64_t now_ms, struct principal *ret, struct str *ret_region,
+                                    struct err *err) MUST_USE;
+
+/* ---- secrets ----------------------------------------------------------------------------------- */
+
+enum { CREDENTIAL_PREFIX_SIZE = 9, CREDENTIAL_TEXT_SIZE = 80 };
+
+/* A new secret. `text` is shown once; wipe it afterwards (secret_wipe). */
+struct credential {
+        char prefix[CREDENTIAL_PREFIX_SIZE];
+        char text[CREDENTIAL_TEXT_SIZE];
+        struct sha256 hash;
+        uint32_t hash_version; /* of the root key */
+};
+
+/* `kind`: "cs" or "cse". */
+bool credential_new(struct identity *identity, const char *kind, struct credential *ret,
+                    struct err *err) MUST_USE;
+/* The prefix within a credential of the kind; false when malformed. */
+bool credential_prefix(struct str text, const char *kind, struct str *ret_prefix) MUST_USE;
+/* In constant time. */
+bool credential_matches(struct identity *identity, struct str text, struct str hash, int64_t hash_version);
+
+/* In a transaction on the directory: whose prefix it is. STORE_CONFLICT when it is taken. */
+bool credential_announce(struct tx *tx, const struct credential *credential, const char *kind,
+                         struct str tenant, struct str region, int64_t now_ms, struct err *err) MUST_USE;
+/* The same by itself; makes another secret while the prefix is taken. */
+FIBER_FN bool credential_create(struct identity *identity, const char *kind, const struct cell_ref *cell,
+                                struct credential *ret, struct err *err) MUST_USE;
+/* Finds the cell of a credential. *ret_found false when nobody has it. */
+FIBER_FN bool credential_find_cell(struct identity *identity, struct arena *arena, struct str prefix,
+                                   const char *kind, struct cell_ref *ret, bool *ret_found,
+                                   struct err *err) MUST_USE;
+
+/* ---- principals and keys, inside a transaction on a cell ----------------------------------------- */
+
+struct identity_principal {
+        struct str id;
+        enum principal_kind kind;
+        struct str name;
+        uint32_t roles;
+        struct str workspace; /* the only one it may act in; {NULL, 0}: any */
+        bool disabled;
+        int64_t created_ms;
+};
+
+/*
+ * BAD_FIELD when kind and roles do not go together: agents hold `agent` only,
+ * nobody but an agent holds it, executors are made by enrolment.
+ */
+bool identity_roles_check(enum principal_kind kind, uint32_t roles, struct err *err) MUST_USE;
+
+/* Fills id (unless it is given), created_ms. The name need not be unique. */
+bool identity_principal_create(struct tx *tx, struct identity_principal *principal, int64_t now_ms,
+                               struct err *err) MUST_USE;
+/* NOT_FOUND. */
+bool identity_principal_get(struct tx *tx, struct str id, struct identity_principal *ret,
+                            struct err *err) MUST_USE;
+/* NOT_FOUND. Disabling again changes nothing. Its keys stop at once. */
+bool identity_principal_disable(struct identity *identity, struct tx *tx, struct str id, int64_t now_ms,
+                                struct err *err) MUST_USE;
+
+struct identity_key {
+        struct str id;
+        struct str principal;
+        struct str prefix;
+        struct str name;
+        int64_t created_ms;
+        bool has_expires;
+        int64_t expires_ms;
+        bool has_revoked;
+        int64_t revoked_ms;
+};
+
+/* For an existing, enabled principal. Fills id, prefix, created_ms. */
+bool identity_key_create(struct tx *tx, const struct credential *credential, struct identity_key *key,
+                         int64_t now_ms, struct err *err) MUST_USE;
+/* NOT_FOUND; revoking again changes nothing. */
+bool identity_key_revoke(struct identity *identity, struct tx *tx, struct str principal, struct str id,
+                         int64_t now_ms, struct err *err) MUST_USE;

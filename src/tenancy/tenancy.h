@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tenants, each with a first organization and workspace and an administrator.
+ * The directory knows which tenants and workspaces there are and where; the
+ * tenant's own cell holds its own copy and everything else.
+ *
+ * A tenant comes to be in three steps, each durable: its name is reserved in
+ * the directory, its cell is made and filled, and it is activated. What a crash
+ * left between two steps is cleared at the next start, and was never visible.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/id.h"
+#include "identity/identity.h"
+#include "io/fiber.h"
+#include "store/store.h"
+
+struct tenancy;
+
+/* Clears what was left half-made. Blocks. `store` and `identity` outlive it. */
+bool tenancy_open(struct store *store, struct identity *identity, struct tenancy **ret,
+                  struct err *err) MUST_USE;
+void tenancy_close(struct tenancy *tenancy);
+
+enum { REGION_SIZE = 33 };
+
+struct tenancy_place {
+        struct id tenant;
+        char region[REGION_SIZE];
+};
+
+/*
+ * Where a workspace is. NOT_FOUND for one that never was. Waits for the store
+ * unless it is in the cache.
+ */
+FIBER_FN bool tenancy_find_workspace(struct tenancy *tenancy, struct str workspace,
+                                     struct tenancy_place *ret, struct err *err) MUST_USE;
+
+/* ---- making a tenant --------------------------------------------------------------------------- */
+
+struct tenancy_plan {
+        /* Given */
+        struct str name;
+        struct str tier; /* "basic", "standard", "enterprise" */
+        struct str region;
+        struct str administrator; /* the first administrator's name */
+        bool platform;            /* its administrators may list and create tenants */
+        /* Filled by tenancy_reserve */
+        struct id tenant, organization, workspace, principal, key;
+        int64_t created_ms;
+        struct credential credential; /* the administrator's API key; wipe it after showing */
+};
+
+/* Step 1, blocks: ALREADY_EXISTS when the name is taken. Makes the (empty) cell too. */
+bool tenancy_reserve(struct tenancy *tenancy, struct tenancy_plan *plan, struct err *err) MUST_USE;
+/* Step 2, a store_work on the new cell; `plan` is its argument. */
+bool tenancy_fill(struct tx *tx, void *plan, struct err *err) MUST_USE;
+/* Step 3, blocks. From now on it is there. */
+bool tenancy_activate(struct tenancy *tenancy, const struct tenancy_plan *plan, struct err *err) MUST_USE;
+
+/*
+ * For the start on an empty store: the tenant `default`, which is the
+ * platform's own. *ret_made is false, and nothing else is filled, when there is
+ * a tenant already. Blocks. Writes the log's first entry.
+ */
+bool tenancy_bootstrap(struct tenancy *tenancy, struct str region, struct tenancy_plan *ret_plan,
+                       bool *ret_made, struct err *err) MUST_USE;
+
+/* ---- reading, inside a transaction on a cell ------------------------------------------------------ */
+
+struct tenancy_workspace {
+        struct str id;
+        struct str name;
+        struct str organization;
+        struct str region;
+        int64_t created_ms;
+};
+
+/* NOT_FOUND. */
+bool tenancy_workspace_get(struct tx *tx, struct str id, struct tenancy_workspace *ret,
+                           struct err *err) MUST_USE;
