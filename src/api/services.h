@@ -20,10 +20,8 @@ struct services {
         const struct envelope *envelope; /* the root key */
         const struct log_signer *log_signer;
         struct loops *loops;
-        struct identity *identity; /* identity/identity.h */
-        struct tenancy *tenancy;   /* tenancy/tenancy.h */
-        struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct identity *identity; /* identity/authenticate.h */
+        struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct str region;         /* this node's; home region of new tenants */
         int64_t wait_max_ms;       /* the longest `wait` */
         const char *version;       /* of the program */

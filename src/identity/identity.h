@@ -8,8 +8,9 @@
  * a key derived from the root key, and the directory keeps which tenant a
  * prefix belongs to. One-time enrolment tokens (`cse_…`) are made the same way.
  *
- * Keys that were verified stay in a bounded cache; revoking a key or disabling
- * a principal empties it of them as soon as the change is durable.
+ * Authentication itself is in authenticate.h. Keys that were verified stay in a
+ * bounded cache; revoking a key or disabling a principal empties it of them as
+ * soon as the change is durable.
  */
 #pragma once
 
@@ -19,7 +20,8 @@
 #include "io/fiber.h"
 #include "store/store.h"
 
-struct envelope;
+struct services;
+struct identity; /* identity/authenticate.h */
 
 /* ---- roles ------------------------------------------------------------------------------------- */
 
@@ -48,28 +50,6 @@ uint64_t roles_permissions(uint32_t roles, bool platform);
  */
 bool identity_authorize(const struct principal *principal, int permission, struct err *err) MUST_USE;
 
-/* ---- authentication ---------------------------------------------------------------------------- */
-
-struct identity;
-
-/* `store` and `envelope` outlive it. */
-bool identity_open(struct store *store, const struct envelope *envelope, struct identity **ret,
-                   struct err *err) MUST_USE;
-void identity_close(struct identity *identity);
-
-/*
- * Who shows this credential (the text after "Bearer "). UNAUTHENTICATED, always
- * in the same words, for one that is malformed, unknown, expired, revoked, or
- * whose principal is disabled. The principal's strings and *ret_region (the
- * region of the principal's home cell) live in the arena.
- *
- * Waits for the store unless the key is in the cache: on a fiber as fibers do,
- * on a plain thread by blocking it.
- */
-FIBER_FN bool identity_authenticate(struct identity *identity, struct arena *arena, struct str credential,
-                                    int64_t now_ms, struct principal *ret, struct str *ret_region,
-                                    struct err *err) MUST_USE;
-
 /* ---- secrets ----------------------------------------------------------------------------------- */
 
 enum { CREDENTIAL_PREFIX_SIZE = 9, CREDENTIAL_TEXT_SIZE = 80 };
@@ -83,21 +63,23 @@ struct credential {
 };
 
 /* `kind`: "cs" or "cse". */
-bool credential_new(struct identity *identity, const char *kind, struct credential *ret,
+bool credential_new(const struct services *services, const char *kind, struct credential *ret,
                     struct err *err) MUST_USE;
 /* The prefix within a credential of the kind; false when malformed. */
 bool credential_prefix(struct str text, const char *kind, struct str *ret_prefix) MUST_USE;
 /* In constant time. */
-bool credential_matches(struct identity *identity, struct str text, struct str hash, int64_t hash_version);
+bool credential_matches(const struct services *services, struct str text, struct str hash,
+                        int64_t hash_version);
 
 /* In a transaction on the directory: whose prefix it is. STORE_CONFLICT when it is taken. */
 bool credential_announce(struct tx *tx, const struct credential *credential, const char *kind,
                          struct str tenant, struct str region, int64_t now_ms, struct err *err) MUST_USE;
 /* The same by itself; makes another secret while the prefix is taken. */
-FIBER_FN bool credential_create(struct identity *identity, const char *kind, const struct cell_ref *cell,
-                                struct credential *ret, struct err *err) MUST_USE;
+FIBER_FN bool credential_create(const struct services *services, const char *kind,
+                                const struct cell_ref *cell, struct credential *ret,
+                                struct err *err) MUST_USE;
 /* Finds the cell of a credential. *ret_found false when nobody has it. */
-FIBER_FN bool credential_find_cell(struct identity *identity, struct arena *arena, struct str prefix,
+FIBER_FN bool credential_find_cell(const struct services *services, struct arena *arena, struct str prefix,
                                    const char *kind, struct cell_ref *ret, bool *ret_found,
                                    struct err *err) MUST_USE;
 
@@ -126,8 +108,8 @@ bool identity_principal_create(struct tx *tx, struct identity_principal *princip
 bool identity_principal_get(struct tx *tx, struct str id, struct identity_principal *ret,
                             struct err *err) MUST_USE;
 /* NOT_FOUND. Disabling again changes nothing. Its keys stop at once. */
-bool identity_principal_disable(struct identity *identity, struct tx *tx, struct str id, int64_t now_ms,
-                                struct err *err) MUST_USE;
+bool identity_principal_disable(const struct services *services, struct tx *tx, struct str id,
+                                int64_t now_ms, struct err *err) MUST_USE;
 
 struct identity_key {
         struct str id;
@@ -145,5 +127,5 @@ struct identity_key {
 bool identity_key_create(struct tx *tx, const struct credential *credential, struct identity_key *key,
                          int64_t now_ms, struct err *err) MUST_USE;
 /* NOT_FOUND; revoking again changes nothing. */
-bool identity_key_revoke(struct identity *identity, struct tx *tx, struct str principal, struct str id,
+bool identity_key_revoke(const struct services *services, struct tx *tx, struct str principal, struct str id,
                          int64_t now_ms, struct err *err) MUST_USE;

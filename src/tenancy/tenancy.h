@@ -16,26 +16,10 @@
 #include "io/fiber.h"
 #include "store/store.h"
 
-struct tenancy;
+struct services;
 
-/* Clears what was left half-made. Blocks. `store` and `identity` outlive it. */
-bool tenancy_open(struct store *store, struct identity *identity, struct tenancy **ret,
-                  struct err *err) MUST_USE;
-void tenancy_close(struct tenancy *tenancy);
-
-enum { REGION_SIZE = 33 };
-
-struct tenancy_place {
-        struct id tenant;
-        char region[REGION_SIZE];
-};
-
-/*
- * Where a workspace is. NOT_FOUND for one that never was. Waits for the store
- * unless it is in the cache.
- */
-FIBER_FN bool tenancy_find_workspace(struct tenancy *tenancy, struct str workspace,
-                                     struct tenancy_place *ret, struct err *err) MUST_USE;
+/* At the start, before anything is served: clears what was left half-made. Blocks. */
+bool tenancy_start(const struct services *services, struct err *err) MUST_USE;
 
 /* ---- making a tenant --------------------------------------------------------------------------- */
 
@@ -53,18 +37,19 @@ struct tenancy_plan {
 };
 
 /* Step 1, blocks: ALREADY_EXISTS when the name is taken. Makes the (empty) cell too. */
-bool tenancy_reserve(struct tenancy *tenancy, struct tenancy_plan *plan, struct err *err) MUST_USE;
+bool tenancy_reserve(const struct services *services, struct tenancy_plan *plan, struct err *err) MUST_USE;
 /* Step 2, a store_work on the new cell; `plan` is its argument. */
 bool tenancy_fill(struct tx *tx, void *plan, struct err *err) MUST_USE;
 /* Step 3, blocks. From now on it is there. */
-bool tenancy_activate(struct tenancy *tenancy, const struct tenancy_plan *plan, struct err *err) MUST_USE;
+bool tenancy_activate(const struct services *services, const struct tenancy_plan *plan,
+                      struct err *err) MUST_USE;
 
 /*
  * For the start on an empty store: the tenant `default`, which is the
  * platform's own. *ret_made is false, and nothing else is filled, when there is
  * a tenant already. Blocks. Writes the log's first entry.
  */
-bool tenancy_bootstrap(struct tenancy *tenancy, struct str region, struct tenancy_plan *ret_plan,
+bool tenancy_bootstrap(const struct services *services, struct str region, struct tenancy_plan *ret_plan,
                        bool *ret_made, struct err *err) MUST_USE;
 
 /* ---- reading, inside a transaction on a cell ------------------------------------------------------ */
