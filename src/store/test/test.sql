@@ -60,3 +60,8 @@ INSERT INTO book (id, region) VALUES ($1, $2);
 -- in: id text
 -- out: region text
 SELECT region FROM book WHERE id = $1;
+
+-- name: note_body :one
+-- in: id int
+-- out: title text, body blob?
+SELECT title, body FROM note WHERE tenant_id = $1 AND id = $2;
