@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the scenarios."""
+import pytest
+
+import harness
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "threads: many things at once; also run under ThreadSanitizer")
+    config.addinivalue_line("markers", "crash: something is killed")
+    config.addinivalue_line("markers", "fault: something underneath fails")
+    config.addinivalue_line("markers", "docker: needs a Docker Engine")
+
+
+@pytest.fixture
+def make_server(tmp_path):
+    """Makes servers of their own, for tests that stop, kill or break them."""
+    made = []
+
+    def make(name="server", env=None, options=()):
+        folder = tmp_path / name
+        folder.mkdir()
+        server = harness.Server(folder, env, options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        if server.process and server.process.process.poll() is None:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The server that most scenarios share, each with tenants of its own."""
+    shared = harness.Server(tmp_path_factory.mktemp("server")).start()
+    yield shared
+    assert shared.stop() == 0, shared.process.text
+
+
+@pytest.fixture(scope="session")
+def platform(server):
+    """The platform's administrator."""
+    return server.api(server.bootstrap_key)
+
+
+def new_tenant(server, api=None):
+    created = (api or server.api(server.bootstrap_key)).ok("POST", "/v1/tenants", {"name": harness.unique("tenant")})
+    return harness.Tenant(server, created)
+
+
+@pytest.fixture
+def tenant(server):
+    return new_tenant(server)
+
+
+@pytest.fixture
+def other_tenant(server):
+    return new_tenant(server)
+
+
+@pytest.fixture
+def staffed(tenant):
+    """A tenant with an agent, two approvers on the roster, and an executor played by hand for `test`."""
+    tenant.bot = tenant.agent("deploy-bot")
+    tenant.anna = tenant.approver("anna")
+    tenant.ben = tenant.approver("ben")
+    tenant.put_roster(tenant.anna, tenant.ben)
+    tenant.executor = harness.HandExecutor(tenant).answer_resolutions()
+    yield tenant
+    tenant.executor.close()
