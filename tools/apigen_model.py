@@ -289,7 +289,7 @@ class Contract:
         return Operation(
             id=name, method=method, path=path, tags=body.get('tags', []), permission=about['permission'],
             scope=about['scope'], transaction=about['transaction'], log=about['log'],
-            log_action=about.get('log-action', name), idempotent=about.get('idempotent', False),
+            log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,

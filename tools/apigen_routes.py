@@ -114,8 +114,12 @@ def decoder(op, rules):
         local.insert(0, f'        struct api_{op.id}_in *in = memory;\n')
     if any(isinstance(p.type, EnumType) for p in path + headers):
         local.append('        int word;\n')
+    if path:
+        body.append('        d->in_path = true;\n')
     for p in path:
         body.append(read_statements(p, f'call->path[{p.position}]', rules, ' ' * 8))
+    if path:
+        body.append('        d->in_path = false;\n')
     body.append(query)
     if headers:
         local.append('        struct str text;\n')

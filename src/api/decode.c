@@ -48,6 +48,9 @@ bool decode_fail(struct decoder *d, enum err_code code, const char *format, ...)
         char place[ERR_PLACE_MAX] = "";
         va_list args;
 
+        if (d->in_path)
+                return err_set(d->err, ERR_NOT_FOUND, "there is nothing here for you");
+
         va_start(args, format);
         (void)err_setv(d->err, code, format, args);
         va_end(args);

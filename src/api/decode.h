@@ -34,6 +34,7 @@ struct decoder {
         struct arena *arena;
         struct err *err;
         const struct decode_place *place;
+        bool in_path;          /* a bad value in the path names nothing: ERR_NOT_FOUND */
         const char *parameter; /* set while a parameter is decoded: the place is its name */
         bool tolerant;         /* unknown members are skipped: a client reads a newer server */
 };

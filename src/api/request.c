@@ -121,6 +121,11 @@ FIBER_FN bool request_write(struct request *req, request_work work, void *arg, s
         return req->ops->write(req, work, arg, err);
 }
 
+FIBER_FN bool request_prepare(struct request *req, request_work work, void *arg, struct err *err)
+{
+        return req->ops->prepare(req, work, arg, err);
+}
+
 FIBER_FN bool request_wait(struct request *req, struct notify_waiter *waiter, int64_t deadline_mono_us)
 {
         return req->ops->wait(req, waiter, deadline_mono_us);

@@ -132,6 +132,15 @@ FIBER_FN bool request_read(struct request *req, request_work work, void *arg, st
  * the events noted so far are part of it. The fiber waits.
  */
 FIBER_FN bool request_write(struct request *req, request_work work, void *arg, struct err *err) MUST_USE;
+/*
+ * A write that only prepares, such as a question to an executor: no log entry.
+ * Each request_write makes one entry; an operation that is logged always and
+ * writes nothing gets its entry after the handler.
+ *
+ * With an Idempotency-Key the reply is kept in the transaction of request_write:
+ * the handler's `out` must then be complete when its work returns.
+ */
+FIBER_FN bool request_prepare(struct request *req, request_work work, void *arg, struct err *err) MUST_USE;
 
 /*
  * Waits until the waiter's subject is published, the deadline (monotonic

@@ -8,6 +8,7 @@
 struct request_ops {
         bool (*read)(struct request *req, request_work work, void *arg, struct err *err);
         bool (*write)(struct request *req, request_work work, void *arg, struct err *err);
+        bool (*prepare)(struct request *req, request_work work, void *arg, struct err *err);
         bool (*wait)(struct request *req, struct notify_waiter *waiter, int64_t deadline_mono_us);
         bool (*is_over)(struct request *req);
         bool (*body_read)(struct request *req, void *bytes, size_t size, size_t *ret_len, struct err *err);

@@ -159,8 +159,10 @@ enum api_found api_route_find(const struct api_node *root, enum api_method metho
         *ret_allow = 0;
         if (path.len == 0 || path.ptr[0] != '/')
                 return API_FOUND_NO_PATH;
-        if (node_walk(&search, root, path, 0))
+        if (node_walk(&search, root, path, 0)) {
+                *ret_allow = search.allow;
                 return API_FOUND;
+        }
         *ret_allow = search.allow;
         return search.allow != 0 ? API_FOUND_NO_METHOD : API_FOUND_NO_PATH;
 }

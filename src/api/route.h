@@ -95,7 +95,7 @@ enum api_found { API_FOUND, API_FOUND_NO_PATH, API_FOUND_NO_METHOD };
  * Finds the route; a literal segment wins over a parameter. The path is as on
  * the wire, without the query; its values are percent-decoded into the arena,
  * each segment after it was cut out, so that %2F never makes a new segment.
- * With API_FOUND_NO_METHOD, *ret_allow has a bit for each method that exists.
+ * *ret_allow has a bit for each method that the path has.
  */
 enum api_found api_route_find(const struct api_node *root, enum api_method method, struct str path,
                               struct arena *arena, struct api_call *call, int *ret_index,

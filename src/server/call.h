@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request on its way through the pipeline. Private to src/server/pipeline*.c. */
+#pragma once
+
+#include "api/request.h"
+#include "server/pipeline.h"
+
+enum { IDEMPOTENCY_KEY_MAX = 128 };
+
+struct call {
+        struct request req; /* first, so that a request is its call */
+        struct pipeline *pipeline;
+        struct http_exchange *x;
+        const struct api_route *route; /* NULL: none */
+        struct api_call api;
+        void *in;
+        void *out;
+        unsigned allow;         /* methods that the path has, for 405 */
+        struct str token;       /* the bearer credential; never logged */
+        bool foreign;           /* what was named is not the caller's tenant's */
+        bool logged;            /* the log has an entry of this request */
+        struct rate_state rate; /* of the tightest bucket */
+
+        bool remembered; /* the reply is kept under the Idempotency-Key */
+        bool replayed;   /* `kept` is the reply of an earlier request */
+        struct str kept;
+        uint8_t request_sha256[32];
+};
+
+static inline struct call *call_of(struct request *req)
+{
+        return (struct call *)req;
+}
+
+extern const struct request_ops call_ops;
+
+/* ---- pipeline_tx.c: transactions --------------------------------------------------------------------- */
+
+/* The handler of the route, in its kind of transaction. */
+FIBER_FN bool call_run(struct call *call, struct err *err) MUST_USE;
+/* Enters a refusal into the log of the caller's tenant, where the contract wants it. */
+FIBER_FN void call_log_refusal(struct call *call, const struct err *why);
+
+/* ---- idempotency.c, within a write transaction ---------------------------------------------------------
+ */
+
+/* Sets call->replayed when this request was answered before. */
+bool idempotency_begin(struct call *call, struct tx *tx, struct err *err) MUST_USE;
+/* Keeps the reply. */
+bool idempotency_finish(struct call *call, struct tx *tx, struct err *err) MUST_USE;
+
+/* ---- pipeline_reply.c ------------------------------------------------------------------------------------
+ */
+
+FIBER_FN bool call_reply(struct call *call, struct err *err) MUST_USE;
+FIBER_FN void call_refuse(struct call *call, const struct err *why);
+/* The reply's body as it goes out. */
+bool call_encode(struct call *call, struct buf *buf, struct err *err) MUST_USE;
+int call_status(const struct call *call);
+/* Headers of every reply; at most as many as fit. */
+enum { REPLY_HEADERS_MAX = REQUEST_HEADERS_MAX + 12 };
+size_t call_headers(struct call *call, const char *content_type, struct http_header *headers);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/pipeline.h"
+
+#include "api/api_permissions.h"
+#include "api/problem.h"
+#include "base/clock.h"
+#include "base/log_line.h"
+#include "identity/authenticate.h"
+#include "server/call.h"
+#include "server/trace.h"
+
+/* One text for whatever is not there or not the caller's, so that nothing tells the two apart. */
+static bool nothing_here(struct err *err)
+{
+        return err_set(err, ERR_NOT_FOUND, "there is nothing here for you");
+}
+
+static struct str call_header(void *data, const char *name)
+{
+        return http_exchange_header(data, str_from(name));
+}
+
+static void call_begin(struct call *call, struct pipeline *pipeline, struct http_exchange *x)
+{
+        struct str trace = http_exchange_header(x, STR("traceparent"));
+        struct request *req = &call->req;
+
+        call->pipeline = pipeline;
+        call->x = x;
+        call->api.header = call_header;
+        call->api.header_data = x;
+        req->ops = &call_ops;
+        req->arena = http_exchange_arena(x);
+        req->services = pipeline->services;
+        req->id = id_new("req");
+        req->now_ms = clock_now_ms();
+        req->deadline_mono_us = http_exchange_start_us(x) + pipeline->request_timeout_ms * 1000;
+        req->peer = http_exchange_peer(x);
+        req->tenant = req->workspace = req->region = STR("");
+        if (trace.ptr && trace_parent_is_valid(trace))
+                req->trace_parent = trace;
+}
+
+/* ---- parse: the route ------------------------------------------------------------------------------------
+ */
+
+static bool method_of(struct http_exchange *x, enum api_method *ret)
+{
+        switch (http_exchange_method(x)) {
+        case HTTP_METHOD_GET:
+        case HTTP_METHOD_HEAD: /* the reply's headers only (RFC 9110 section 9.3.2); src/io sees to it */
+                *ret = API_GET;
+                return true;
+        case HTTP_METHOD_POST:
+                *ret = API_POST;
+                return true;
+        case HTTP_METHOD_PUT:
+                *ret = API_PUT;
+                return true;
+        case HTTP_METHOD_PATCH:
+                *ret = API_PATCH;
+                return true;
+        case HTTP_METHOD_DELETE:
+                *ret = API_DELETE;
+                return true;
+        default:
+                return false;
+        }
+}
+
+static bool find_route(struct call *call, struct err *err)
+{
+        struct str path = http_exchange_path(call->x);
+        enum api_method method = API_GET;
+        bool known = method_of(call->x, &method);
+        int index;
+
+        switch (api_route_find(&api_root, method, path, call->req.arena, &call->api, &index, &call->allow)) {
+        case API_FOUND:
+                if (known)
+                        break;
+                return err_set(err, ERR_METHOD_NOT_ALLOWED, "this path has other methods");
+        case API_FOUND_NO_METHOD:
+                return err_set(err, ERR_METHOD_NOT_ALLOWED, "this path has other methods");
+        case API_FOUND_NO_PATH:
+                return nothing_here(err);
+        }
+        call->route = &api_routes[index];
+        call->req.route = call->route;
+        return true;
+}
+
+/* ---- authenticate
+ * ------------------------------------------------------------------------------------------ */
+
+static bool rate_refuse(struct call *call, const char *whose, struct err *err)
+{
+        return err_set(err, ERR_RATE_LIMITED, "too many requests by this %s; try again in %lld s", whose,
+                       (long long)call->rate.reset_s);
+}
+
+/* Guesses cost the guesser's address. */
+static bool limit_address(struct call *call, struct err *err)
+{
+        struct pipeline *pipeline = call->pipeline;
+
+        return rate_take(pipeline->rates, 'a', call->req.peer, &pipeline->rate_address, clock_mono_us(),
+                         &call->rate) ||
+               rate_refuse(call, "address", err);
+}
+
+static bool unauthenticated(struct call *call, const char *message, struct err *err)
+{
+        metrics_count_unauthenticated(call->pipeline->metrics);
+        return err_set(err, ERR_UNAUTHENTICATED, "%s", message);
+}
+
+/* RFC 6750 section 2.1: "Bearer" SP token; the scheme's case does not matter (RFC 9110 section 11.1). */
+static bool take_token(struct call *call, struct err *err)
+{
+        const struct http_header *headers;
+        size_t count = http_exchange_headers(call->x, &headers);
+        struct str value;
+        struct str scheme;
+        size_t found = http_headers_find(headers, count, STR("Authorization"), &value);
+
+        if (found == 0)
+                return unauthenticated(call, "send an API key: Authorization: Bearer cs_…", err);
+        if (found > 1 || !str_cut(&value, ' ', &scheme) || !str_eq_nocase(scheme, STR("Bearer")))
+                return unauthenticated(call, "send one API key: Authorization: Bearer cs_…", err);
+        call->token = str_trim(value);
+        return true;
+}
+
+struct lookup_work {
+        struct call *call;
+        struct str subject;
+        struct str tenant;
+        struct str region;
+        bool ok;
+        struct err *err;
+};
+
+/* On a thread. */
+static void authenticate_blocking(void *arg)
+{
+        struct lookup_work *work = arg;
+        struct request *req = &work->call->req;
+
+        work->ok = identity_authenticate(req->services->identity, req->arena, work->subject, req->now_ms,
+                                         &req->principal, work->err);
+}
+
+static FIBER_FN bool authenticate(struct call *call, struct err *err)
+{
+        struct request *req = &call->req;
+        struct lookup_work work = {.call = call, .err = err};
+
+        if (call->route->permission == API_PERMISSION_NONE)
+                return call->route->method == API_GET || limit_address(call, err);
+        if (!take_token(call, err)) {
+                (void)limit_address(call, err);
+                return false;
+        }
+        switch (identity_authenticate_quick(req->services->identity, req->arena, call->token, req->now_ms,
+                                            &req->principal, err)) {
+        case LOOKUP_FOUND:
+                return true;
+        case LOOKUP_UNKNOWN:
+                if (!limit_address(call, err))
+                        return false;
+                work.subject = call->token;
+                fiber_offload(authenticate_blocking, &work);
+                if (work.ok)
+                        return true;
+                break;
+        case LOOKUP_REFUSED:
+                (void)limit_address(call, err);
+                break;
+        }
+        if (err->code == ERR_UNAUTHENTICATED)
+                metrics_count_unauthenticated(call->pipeline->metrics);
+        return false;
+}
+
+/* ---- tenant and region
+ * --------------------------------------------------------------------------------------- */
+
+static void workspace_blocking(void *arg)
+{
+        struct lookup_work *work = arg;
+        struct request *req = &work->call->req;
+
+        work->ok = identity_workspace(req->services->identity, req->arena, work->subject, &work->tenant,
+                                      &work->region, work->err);
+}
+
+static FIBER_FN bool find_workspace(struct call *call, struct str workspace, struct err *err)
+{
+        struct request *req = &call->req;
+        struct lookup_work work = {.call = call, .subject = workspace, .err = err};
+
+        if (req->principal.workspace.text[0] && !str_eq(id_str(&req->principal.workspace), workspace))
+                return nothing_here(err);
+        switch (identity_workspace_quick(req->services->identity, req->arena, workspace, &work.tenant,
+                                         &work.region, err)) {
+        case LOOKUP_FOUND:
+                work.ok = true;
+                break;
+        case LOOKUP_UNKNOWN:
+                fiber_offload(workspace_blocking, &work);
+                break;
+        case LOOKUP_REFUSED:
+                break;
+        }
+        if (!work.ok && err->code != ERR_NOT_FOUND)
+                return false;
+        if (!work.ok || !str_eq(work.tenant, id_str(&req->principal.tenant)))
+                return nothing_here(err);
+        req->tenant = work.tenant;
+        req->region = work.region;
+        req->workspace = workspace;
+        return true;
+}
+
+static FIBER_FN bool find_cell(struct call *call, struct err *err)
+{
+        const struct api_route *route = call->route;
+        struct request *req = &call->req;
+        bool ok = true;
+
+        switch (route->scope) {
+        case API_SCOPE_TENANT:
+                ok = str_eq(call->api.path[route->tenant_position], id_str(&req->principal.tenant)) ||
+                     nothing_here(err);
+                break;
+        case API_SCOPE_WORKSPACE:
+                ok = find_workspace(call, call->api.path[route->workspace_position], err);
+                call->foreign = !ok && err->code == ERR_NOT_FOUND;
+                return ok;
+        case API_SCOPE_PLATFORM:
+        case API_SCOPE_PUBLIC:
+                break;
+        }
+        call->foreign = !ok;
+        if (ok && req->principal.kind != PRINCIPAL_NOBODY) {
+                req->tenant = id_str(&req->principal.tenant);
+                req->region = req->principal.region;
+        }
+        return ok;
+}
+
+/* ---- rate limit
+ * ------------------------------------------------------------------------------------------------ */
+
+static bool limit_rate(struct call *call, struct err *err)
+{
+        struct pipeline *pipeline = call->pipeline;
+        const struct principal *principal = &call->req.principal;
+        struct rate_state tenant;
+        int64_t now_us;
+
+        if (principal->kind == PRINCIPAL_NOBODY)
+                return true;
+        now_us = clock_mono_us();
+        if (!rate_take(pipeline->rates, 'p', id_str(&principal->id), &pipeline->rate_principal, now_us,
+                       &call->rate))
+                return rate_refuse(call, "principal", err);
+        if (!rate_take(pipeline->rates, 't', id_str(&principal->tenant), &pipeline->rate_tenant, now_us,
+                       &tenant)) {
+                call->rate = tenant;
+                return rate_refuse(call, "tenant", err);
+        }
+        if (tenant.limited && (!call->rate.limited || tenant.remaining < call->rate.remaining))
+                call->rate = tenant;
+        return true;
+}
+
+/* ---- authorize
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool authorize(struct call *call, struct err *err)
+{
+        const struct principal *principal = &call->req.principal;
+        int permission = call->route->permission;
+
+        if (permission < 0)
+                return true;
+        if (call->route->scope == API_SCOPE_PLATFORM && !principal->platform)
+                return err_set(err, ERR_FORBIDDEN, "this is for administrators of the platform");
+        if (!principal_may(principal, (unsigned)permission))
+                return err_set(err, ERR_FORBIDDEN, "this needs the permission %s, which no role of %s gives",
+                               permission_name((enum permission)permission), principal->id.text);
+        return true;
+}
+
+/* ---- decode
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+/* RFC 9110 section 8.3.1. A parameter other than charset=utf-8 would change nothing that we support. */
+static bool media_is(struct str value, const char *media)
+{
+        struct str name;
+
+        (void)str_cut(&value, ';', &name);
+        value = str_trim(value);
+        return str_eq_nocase(str_trim(name), str_from(media)) &&
+               (value.len == 0 || str_eq_nocase(value, STR("charset=utf-8")) ||
+                str_eq_nocase(value, STR("charset=\"utf-8\"")));
+}
+
+static FIBER_FN bool read_body(struct call *call, struct err *err)
+{
+        const struct api_route *route = call->route;
+
+        if (!http_exchange_has_body(call->x)) {
+                if (route->body_required)
+                        return err_set(err, ERR_BAD_REQUEST, "this operation needs a body of %s",
+                                       route->body_media);
+                return true;
+        }
+        if (!route->body_media)
+                return err_set(err, ERR_BAD_REQUEST, "this operation takes no body");
+        if (!media_is(http_exchange_header(call->x, STR("Content-Type")), route->body_media))
+                return err_set_at(err, ERR_UNSUPPORTED_MEDIA, "Content-Type", "this operation takes %s",
+                                  route->body_media);
+        call->api.has_body = true;
+        return http_body_read_all(call->x, route->body_limit, &call->api.body, err);
+}
+
+static bool take_idempotency_key(struct call *call, struct err *err)
+{
+        struct str key = http_exchange_header(call->x, STR("Idempotency-Key"));
+
+        if (!call->route->idempotent || !key.ptr)
+                return true;
+        if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX)
+                return err_set_at(err, ERR_BAD_PARAMETER, "Idempotency-Key",
+                                  "1 to %d characters are allowed", IDEMPOTENCY_KEY_MAX);
+        for (size_t i = 0; i < key.len; i++)
+                if (key.ptr[i] < '!' || key.ptr[i] > '~')
+                        return err_set_at(err, ERR_BAD_PARAMETER, "Idempotency-Key",
+                                          "only visible ASCII characters are allowed");
+        call->req.idempotency_key = key;
+        return true;
+}
+
+static FIBER_FN bool decode(struct call *call, struct err *err)
+{
+        const struct api_route *route = call->route;
+        struct request *req = &call->req;
+        struct decoder decoder = {.arena = req->arena, .err = err};
+
+        req->if_match = http_exchange_header(call->x, STR("If-Match"));
+        if (!take_idempotency_key(call, err) || !read_body(call, err) ||
+            !api_query_parse(req->arena, http_exchange_query(call->x), &call->api, err))
+                return false;
+        call->in = arena_alloc(req->arena, route->in_size);
+        call->out = arena_alloc(req->arena, route->out_size);
+        return arena_check(req->arena, err) && route->decode(&call->api, &decoder, call->in);
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------------- */
+
+static FIBER_FN bool serve(struct call *call, struct err *err)
+{
+        return find_route(call, err) && authenticate(call, err) && find_cell(call, err) &&
+               limit_rate(call, err) && authorize(call, err) && decode(call, err) && call_run(call, err) &&
+               call_reply(call, err);
+}
+
+static void log_request(struct call *call, const struct err *err, int64_t total_us)
+{
+        const struct request *req = &call->req;
+        int64_t wait_us = fiber_waited_us();
+        int status = http_exchange_status(call->x);
+        enum log_level level = status >= 500 && status != 503 ? LOG_ERROR : LOG_INFO;
+
+        log_line(
+                level, "request", LOG_STR("request", id_str(&req->id)),
+                LOG_STR("trace", req->trace_parent.ptr ? trace_id(req->trace_parent) : STR("-")),
+                LOG_STR("tenant", req->principal.tenant.text[0] ? id_str(&req->principal.tenant) : STR("-")),
+                LOG_STR("principal", req->principal.id.text[0] ? id_str(&req->principal.id) : STR("-")),
+                LOG_C("route", call->route ? call->route->operation : "-"), LOG_INT("status", status),
+                LOG_INT("wait_us", wait_us), LOG_INT("work_us", total_us > wait_us ? total_us - wait_us : 0),
+                LOG_C("code", err->code != ERR_NONE ? err_name(err->code) : "-"),
+                LOG_C("error", err->code != ERR_NONE ? err->message : "-"));
+}
+
+static void call_end(struct call *call, const struct err *err)
+{
+        struct pipeline *pipeline = call->pipeline;
+        int64_t total_us = clock_mono_us() - http_exchange_start_us(call->x);
+        int status = http_exchange_status(call->x);
+
+        metrics_count(pipeline->metrics, call->route ? (int)call->route->index : -1, status, total_us);
+        metrics_leave(pipeline->metrics);
+        /* What the reply hides is nowhere else to be found. */
+        if (pipeline->log_requests || (err->code != ERR_NONE && err_is_internal(err->code)))
+                log_request(call, err, total_us);
+}
+
+FIBER_ENTRY void pipeline_handle(struct http_exchange *x, void *arg)
+{
+        struct pipeline *pipeline = arg;
+        struct call call = {0};
+        struct err err;
+
+        err_clear(&err);
+        metrics_enter(pipeline->metrics);
+        call_begin(&call, pipeline, x);
+        if (serve(&call, &err)) {
+                err_clear(&err);
+        } else if (err.code != ERR_CANCELLED) {
+                call_log_refusal(&call, &err);
+                call_refuse(&call, &err);
+        }
+        call_end(&call, &err);
+}
+
+void pipeline_protocol_error(const struct http_protocol_error *error, struct buf *ret_body,
+                             struct str *ret_content_type, void *arg)
+{
+        struct pipeline *pipeline = arg;
+        struct id id = id_new("req");
+        struct err err;
+
+        (void)err_set(&err, error->code, "%s", error->message);
+        problem_write(ret_body, &err, id_str(&id));
+        *ret_content_type = STR(PROBLEM_MEDIA);
+        metrics_count(pipeline->metrics, -1, err_status(error->code), 0);
+        if (pipeline->log_requests)
+                log_line(LOG_INFO, "refused", LOG_STR("request", id_str(&id)), LOG_STR("peer", error->peer),
+                         LOG_INT("status", err_status(error->code)), LOG_C("error", error->message));
+}

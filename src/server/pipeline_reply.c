@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pipeline's last step: replies, refusals, and in test builds the record that the contract is held
+ * against. */
+#include "api/problem.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "server/call.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { REPLY_MOST_BYTES = 8 << 20, PROBLEM_MOST_BYTES = 8192 };
+
+int call_status(const struct call *call)
+{
+        return call->req.status != 0 ? call->req.status : call->route->status;
+}
+
+static struct str number_text(struct call *call, int64_t number)
+{
+        return arena_printf(call->req.arena, "%lld", (long long)number);
+}
+
+static size_t rate_headers(struct call *call, struct http_header *headers)
+{
+        size_t count = 0;
+
+        if (!call->rate.limited)
+                return 0;
+        headers[count++] = (struct http_header){STR("RateLimit-Limit"), number_text(call, call->rate.limit)};
+        headers[count++] =
+                (struct http_header){STR("RateLimit-Remaining"), number_text(call, call->rate.remaining)};
+        headers[count++] =
+                (struct http_header){STR("RateLimit-Reset"), number_text(call, call->rate.reset_s)};
+        return count;
+}
+
+size_t call_headers(struct call *call, const char *content_type, struct http_header *headers)
+{
+        struct request *req = &call->req;
+        size_t count = 0;
+
+        if (content_type)
+                headers[count++] = (struct http_header){STR("Content-Type"), str_from(content_type)};
+        headers[count++] = (struct http_header){STR("X-Request-Id"), id_str(&req->id)};
+        headers[count++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
+        if (call->replayed)
+                headers[count++] = (struct http_header){STR("Idempotent-Replayed"), STR("true")};
+        count += rate_headers(call, headers + count);
+        for (unsigned i = 0; i < req->header_count; i++)
+                headers[count++] =
+                        (struct http_header){str_from(req->headers[i].name), req->headers[i].value};
+        return count;
+}
+
+bool call_encode(struct call *call, struct buf *buf, struct err *err)
+{
+        const struct api_route *route = call->route;
+
+        if (route->encode)
+                route->encode(buf, call->out);
+        else if (route->out_size > 0)
+                buf_append_str(buf, ((const struct api_text *)call->out)->text);
+        return arena_check(call->req.arena, err) && buf_check(buf, "the reply", err);
+}
+
+/*
+ * For tools/check_exchanges.py, which holds every reply against the contract
+ * and tells which operations no test has used.
+ */
+static void record(struct call *call, int status, const char *media, struct str body)
+{
+#ifdef COUNTERSIGN_TEST_HOOKS
+        struct json_writer w;
+        BUF_SCOPED line;
+        ssize_t written;
+
+        if (call->pipeline->exchange_log_fd < 0)
+                return;
+        buf_init(&line, REPLY_MOST_BYTES * 2);
+        json_writer_init(&w, &line);
+        json_object_begin(&w);
+        json_field_c(&w, "operation", call->route ? call->route->operation : "");
+        json_field_int(&w, "status", status);
+        json_field_c(&w, "media", media ? media : "");
+        json_field_str(&w, "body", body);
+        json_object_end(&w);
+        buf_append_char(&line, '\n');
+        written = write(call->pipeline->exchange_log_fd, line.ptr, line.len);
+        (void)written;
+#else
+        (void)call;
+        (void)status;
+        (void)media;
+        (void)body;
+#endif
+}
+
+FIBER_FN bool call_reply(struct call *call, struct err *err)
+{
+        const struct api_route *route = call->route;
+        struct http_header headers[REPLY_HEADERS_MAX];
+        BUF_SCOPED body;
+        size_t count;
+
+        buf_init(&body, REPLY_MOST_BYTES);
+        if (call->req.streaming) {
+                record(call, call_status(call), route->reply_media, STR(""));
+                return http_stream_end(call->x, err);
+        }
+        if (call->replayed)
+                buf_append_str(&body, call->kept);
+        else if (!call_encode(call, &body, err))
+                return false;
+        if (!buf_check(&body, "the reply", err))
+                return false;
+        count = call_headers(call, route->reply_media, headers);
+        record(call, call_status(call), route->reply_media, buf_str(&body));
+        return http_reply(call->x, call_status(call), headers, count, buf_str(&body), err);
+}
+
+/* RFC 9110 section 10.2.1. */
+static struct str allow_list(struct call *call, char *text, size_t size)
+{
+        size_t at = 0;
+
+        for (int method = 0; method < API_METHOD_COUNT; method++) {
+                int len;
+
+                if (!(call->allow >> method & 1))
+                        continue;
+                len = snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "",
+                               method == API_GET ? "GET, HEAD" : api_method_name((enum api_method)method));
+                at += len > 0 ? (size_t)len : 0;
+        }
+        return str_make(text, at);
+}
+
+FIBER_FN void call_refuse(struct call *call, const struct err *why)
+{
+        struct http_header headers[REPLY_HEADERS_MAX + 4];
+        char retry_after[24];
+        char allow[64];
+        BUF_SCOPED body;
+        struct err err;
+        size_t count;
+
+        if (http_exchange_has_replied(call->x))
+                return; /* a stream that broke off: the client sees the missing end */
+        buf_init(&body, PROBLEM_MOST_BYTES);
+        problem_write(&body, why, id_str(&call->req.id));
+        call->req.header_count = 0; /* of a success that did not come */
+        call->replayed = false;
+        count = call_headers(call, PROBLEM_MEDIA, headers);
+        if (why->code == ERR_UNAUTHENTICATED) /* RFC 9110 section 11.6.1 */
+                headers[count++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+        if (why->code == ERR_METHOD_NOT_ALLOWED)
+                headers[count++] =
+                        (struct http_header){STR("Allow"), allow_list(call, allow, sizeof(allow))};
+        if (why->code == ERR_RATE_LIMITED || err_status(why->code) == 503) {
+                int64_t seconds = why->code == ERR_RATE_LIMITED ? call->rate.reset_s : 1;
+                int len = snprintf(retry_after, sizeof(retry_after), "%lld", (long long)seconds);
+
+                headers[count++] =
+                        (struct http_header){STR("Retry-After"), str_make(retry_after, (size_t)len)};
+        }
+        record(call, err_status(why->code), PROBLEM_MEDIA, buf_str(&body));
+        (void)http_reply(call->x, err_status(why->code), headers, count, buf_str(&body), &err);
+}
