@@ -3,56 +3,38 @@
  * The pipeline's transactions: the handler's change, its log entry, its events
  * and the reply that an Idempotency-Key keeps are one, or nothing.
  */
+#include "api/cell.h"
 #include "api/notify.h"
 #include "api/outbox.h"
 #include "api/request_ops.h"
-#include "base/clock.h"
+#include "base/log_line.h"
 #include "base/test_hooks.h"
 #include "log/log.h"
 #include "server/call.h"
 #include "server/trace.h"
 
-#include <stdio.h>
-
-/* ---- jobs: the fiber waits while a store thread works ----------------------------------------------------
- */
-
+/* What one transaction of a request does. */
 struct job {
-        struct store_job store; /* first */
-        struct fiber_event done;
         struct call *call;
         request_work work; /* NULL: only the entry */
         void *arg;
         bool logs;
+        const struct err *refused; /* an entry of a refusal, and nothing else */
 };
 
-/* On a store thread. After the event the fiber may be gone, and the job with it. */
-static void job_done(struct store_job *store)
-{
-        fiber_event_fire(&((struct job *)store)->done);
-}
-
-static FIBER_FN bool job_run(struct job *job, bool write, struct str tenant, struct str region,
-                             struct err *err)
+static FIBER_FN bool job_run(struct job *job, store_work work, bool write, struct str tenant,
+                             struct str region, struct err *err)
 {
         struct request *req = &job->call->req;
+        struct store *store = req->services->store;
         struct cell_ref cell = {tenant, region};
 
         if (tenant.len == 0)
                 return err_set(err, ERR_INTERNAL, "the operation %s has no cell",
                                job->call->route->operation);
-        job->store.done = job_done;
-        job->store.arg = job;
-        job->store.arena = req->arena;
-        fiber_event_init(&job->done);
         if (write)
-                store_submit_write(req->services->store, &cell, &job->store);
-        else
-                store_submit_read(req->services->store, &cell, &job->store);
-        (void)fiber_event_wait(&job->done, FIBER_FOREVER);
-        if (!job->store.ok)
-                *err = job->store.err;
-        return job->store.ok;
+                return cell_write(store, &cell, req->arena, work, job, err);
+        return cell_read(store, &cell, req->arena, work, job, err);
 }
 
 /* ---- the log entry
@@ -187,8 +169,8 @@ static bool read_work(struct tx *tx, void *arg, struct err *err)
 static FIBER_FN bool write_in(struct call *call, struct str tenant, struct str region, request_work work,
                               void *arg, bool logs, struct err *err)
 {
-        struct job job = {.store.work = write_work, .call = call, .work = work, .arg = arg, .logs = logs};
-        bool ok = job_run(&job, true, tenant, region, err);
+        struct job job = {.call = call, .work = work, .arg = arg, .logs = logs};
+        bool ok = job_run(&job, write_work, true, tenant, region, err);
 
         test_step("committed");
         /* Published, or taken back with the change. */
@@ -206,9 +188,9 @@ static FIBER_FN bool write_in(struct call *call, struct str tenant, struct str r
 
 static FIBER_FN bool op_read(struct request *req, request_work work, void *arg, struct err *err)
 {
-        struct job job = {.store.work = read_work, .call = call_of(req), .work = work, .arg = arg};
+        struct job job = {.call = call_of(req), .work = work, .arg = arg};
 
-        return job_run(&job, false, req->tenant, req->region, err);
+        return job_run(&job, read_work, false, req->tenant, req->region, err);
 }
 
 static FIBER_FN bool op_write(struct request *req, request_work work, void *arg, struct err *err)
@@ -281,23 +263,21 @@ static bool refusal_work(struct tx *tx, void *arg, struct err *err)
 {
         struct job *job = arg;
 
-        return append_entry(job->call, tx, job->arg, err);
+        return append_entry(job->call, tx, job->refused, err);
 }
 
 FIBER_FN void call_log_refusal(struct call *call, const struct err *why)
 {
         const struct principal *principal = &call->req.principal;
-        struct job job = {.store.work = refusal_work, .call = call};
+        struct job job = {.call = call, .refused = why};
         bool own = call->req.tenant.len > 0 && str_eq(call->req.tenant, id_str(&principal->tenant));
-        struct err reason = *why;
         struct err err;
 
         if (!call->route || principal->kind == PRINCIPAL_NOBODY || !refusal_counts(call, why->code))
                 return;
-        job.arg = &reason;
         /* Never into the log of the tenant that was asked about. */
-        if (!job_run(&job, true, id_str(&principal->tenant), own ? call->req.region : principal->region,
-                     &err))
+        if (!job_run(&job, refusal_work, true, id_str(&principal->tenant),
+                     own ? call->req.region : principal->region, &err))
                 log_line(LOG_ERROR, "a refusal could not be entered into the log",
                          LOG_STR("request", id_str(&call->req.id)),
                          LOG_STR("tenant", id_str(&principal->tenant)), LOG_C("error", err.message));

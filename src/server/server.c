@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server.h"
+
+#include "base/heap.h"
+#include "base/log_line.h"
+#include "crypto/secret.h"
+#include "identity/authenticate.h"
+#include "server/state.h"
+#include "store/store.h"
+#include "tenancy/tenancy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define SERVER_VERSION "0.1.0"
+
+static bool open_store(struct server *server, const struct config *config, struct err *err)
+{
+        char *folder = arena_strdup(&server->strings, arena_str(&server->strings, config->data_folder).ptr);
+        struct store_options options = {
+                .folder = folder,
+                .handles_max = (unsigned)config->store_handles,
+                .writers = (unsigned)config->store_writers,
+                .readers = (unsigned)config->store_readers,
+        };
+
+        return store_open(&options, &server->store, err);
+}
+
+static bool open_root_key(struct server *server, const struct config *config, struct err *err)
+{
+        struct str path = config->root_key_file;
+
+        if (path.len == 0)
+                path = arena_printf(&server->strings, "%.*s/root.key", STR_ARG(config->data_folder));
+        else
+                path = arena_str(&server->strings, path);
+        return arena_check(&server->strings, err) && envelope_open(path.ptr, &server->envelope, err);
+}
+
+static void fill_services(struct server *server, const struct config *config)
+{
+        (void)snprintf(server->origin, sizeof(server->origin), "%.*s", STR_ARG(config->origin));
+        server->signer = (struct log_signer){server->envelope, server->origin};
+        server->services.store = server->store;
+        server->services.envelope = server->envelope;
+        server->services.log_signer = &server->signer;
+        server->services.loops = server->loops;
+        server->services.region = arena_str(&server->strings, config->region);
+        server->services.wait_max_ms = config->wait_max_ms;
+        server->services.version = SERVER_VERSION;
+}
+
+static void open_exchange_log(struct pipeline *pipeline)
+{
+        pipeline->exchange_log_fd = -1;
+#ifdef COUNTERSIGN_TEST_HOOKS
+        const char *path = getenv("COUNTERSIGN_EXCHANGE_LOG");
+
+        if (path)
+                pipeline->exchange_log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+#endif
+}
+
+static bool make_pipeline(struct server *server, const struct config *config, struct err *err)
+{
+        struct pipeline *pipeline = &server->pipeline;
+
+        pipeline->services = &server->services;
+        pipeline->metrics = metrics_new(api_route_count);
+        pipeline->rates = rate_table_new();
+        pipeline->rate_principal = (struct rate_limit){config->rate_principal, config->burst_principal};
+        pipeline->rate_tenant = (struct rate_limit){config->rate_tenant, config->burst_tenant};
+        pipeline->rate_address = (struct rate_limit){config->rate_address, config->burst_address};
+        pipeline->request_timeout_ms = config->request_timeout_ms;
+        pipeline->log_requests = config->log_requests;
+        open_exchange_log(pipeline);
+        if (!pipeline->metrics || !pipeline->rates)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        return true;
+}
+
+static bool listen_here(struct server *server, const struct config *config, struct err *err)
+{
+        struct http_server_config http;
+        struct tls_server_config tls = {config->tls_certificate, config->tls_key, config->tls_allow_12};
+        const char *host = config->listen_host.len > 0 ? config->listen_host.ptr : "localhost";
+        bool bare = str_find(config->listen_host, ':') >= 0; /* an IPv6 address needs brackets */
+
+        if (config->tls_certificate.len > 0 && !tls_server_new(&tls, &server->tls, err))
+                return false;
+        http_server_config_init(&http);
+        http.host = config->listen_host;
+        http.port = (uint16_t)config->listen_port;
+        http.tls = server->tls;
+        http.handler = pipeline_handle;
+        http.handler_arg = &server->pipeline;
+        http.on_protocol_error = pipeline_protocol_error;
+        http.protocol_error_arg = &server->pipeline;
+        http.connections_max = (unsigned)config->connections_max;
+        http.connections_per_ip_max = (unsigned)config->connections_per_address;
+        http.idle_timeout_ms = config->idle_timeout_ms;
+        http.head_timeout_ms = config->head_timeout_ms;
+        http.body_timeout_ms = config->body_timeout_ms;
+        http.write_timeout_ms = config->write_timeout_ms;
+        if (!http_server_start(server->loops, &http, &server->http, err))
+                return false;
+        (void)snprintf(server->url, sizeof(server->url), "%s://%s%s%s:%u", server->tls ? "https" : "http",
+                       bare ? "[" : "", host, bare ? "]" : "", http_server_port(server->http));
+        return true;
+}
+
+/* Tenancy: what a crash left half-made goes; an empty store gets its first tenant. */
+static bool prepare_tenants(struct server *server, struct server_first *ret_first, struct err *err)
+{
+        struct tenancy_plan plan;
+
+        memset(&plan, 0, sizeof(plan));
+        if (!tenancy_start(&server->services, err) ||
+            !tenancy_bootstrap(&server->services, server->services.region, &plan, &ret_first->made, err))
+                return false;
+        if (ret_first->made) {
+                (void)snprintf(ret_first->tenant, sizeof(ret_first->tenant), "%s", plan.tenant.text);
+                (void)snprintf(ret_first->workspace, sizeof(ret_first->workspace), "%s",
+                               plan.workspace.text);
+                (void)snprintf(ret_first->api_key, sizeof(ret_first->api_key), "%s", plan.credential.text);
+                secret_wipe(&plan.credential, sizeof(plan.credential));
+        }
+        return true;
+}
+
+static bool start_steps(struct server *server, const struct config *config, struct server_first *ret_first,
+                        struct err *err)
+{
+        if (!open_store(server, config, err) || !open_root_key(server, config, err) ||
+            !loops_start((unsigned)config->loops, &server->loops, err))
+                return false;
+        fill_services(server, config);
+        server->services.identity = identity_new(&server->services);
+        if (!server->services.identity)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        return arena_check(&server->strings, err) && prepare_tenants(server, ret_first, err) &&
+               make_pipeline(server, config, err) && listen_here(server, config, err);
+}
+
+bool server_start(const struct config *config, struct server **ret_server, struct server_first *ret_first,
+                  struct err *err)
+{
+        enum { STRINGS_MOST_BYTES = 64 * 1024 };
+        struct server *server = heap_alloc_zeroed(1, sizeof(*server));
+
+        *ret_server = NULL;
+        *ret_first = (struct server_first){0};
+        if (!server)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        arena_init(&server->strings, STRINGS_MOST_BYTES);
+        server->drain_ms = config->drain_ms;
+        server->pipeline.exchange_log_fd = -1;
+        if (!start_steps(server, config, ret_first, err)) {
+                server_stop(server);
+                return false;
+        }
+        atomic_store(&server->ready, true);
+        *ret_server = server;
+        return true;
+}
+
+const char *server_url(const struct server *server)
+{
+        return server->url;
+}
+
+bool server_reload(struct server *server, struct err *err)
+{
+        return !server->tls || tls_server_reload(server->tls, err);
+}
+
+void server_stop(struct server *server)
+{
+        if (!server)
+                return;
+        atomic_store(&server->ready, false);
+        if (server->http && !http_server_drain(server->http, server->drain_ms))
+                log_line(LOG_WARN, "some requests were cut off; they took longer than limits.drain");
+        http_server_free(server->http);
+        loops_free(server->loops);
+        tls_server_free(server->tls);
+        identity_free(server->services.identity);
+        store_close(server->store);
+        envelope_free(server->envelope);
+        rate_table_free(server->pipeline.rates);
+        metrics_free(server->pipeline.metrics);
+        arena_done(&server->strings);
+        heap_free(server);
+}
+
+void server_block_signals(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+        (void)signal(SIGPIPE, SIG_IGN);
+}

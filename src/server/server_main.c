@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `countersign server` and `countersign config`. */
+#include "base/log_line.h"
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONFIG_MOST_BYTES = 4 << 20, EXIT_USAGE = 2 };
+
+static const char server_page[] =
+        "countersign server: the control plane\n"
+        "\n"
+        "  countersign server [--config FILE] [--KEY VALUE …]\n"
+        "\n"
+        "Serves the API until SIGTERM or SIGINT; then what runs may end (limits.drain).\n"
+        "SIGHUP reads the TLS files again. On an empty data folder it makes the tenant\n"
+        "`default` and prints its administrator's API key, once.\n"
+        "\n"
+        "Every key of the configuration is a flag (listen.port is --listen-port) and an\n"
+        "environment variable (COUNTERSIGN_LISTEN_PORT). `countersign config reference`\n"
+        "lists them, `countersign config check` explains every mistake.\n";
+
+static const char config_page[] =
+        "countersign config: the configuration\n"
+        "\n"
+        "  countersign config check [--config FILE] [--KEY VALUE …]\n"
+        "                              says what is wrong with file, environment and flags\n"
+        "  countersign config show [--config FILE] [--KEY VALUE …]\n"
+        "                              prints the values that would hold, as YAML\n"
+        "  countersign config reference\n"
+        "                              prints every key, its default and its meaning\n";
+
+static bool wants_help(int argc, char **argv)
+{
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+                        return true;
+        return false;
+}
+
+static bool load(struct arena *arena, int argc, char **argv, struct config *config)
+{
+        BUF_SCOPED problems;
+        bool ok;
+
+        arena_init(arena, CONFIG_MOST_BYTES);
+        buf_init(&problems, 1 << 20);
+        ok = config_load(arena, argc, argv, environ, config, &problems);
+        if (!ok)
+                (void)fprintf(stderr, "%.*s", STR_ARG(buf_str(&problems)));
+        return ok;
+}
+
+static void configure_log(const struct config *config)
+{
+        static const char *const levels[] = {"debug", "info", "warn", "error"};
+        enum log_level level = LOG_INFO;
+
+        for (int i = 0; i < 4; i++)
+                if (str_is(config->log_level, levels[i]))
+                        level = (enum log_level)i;
+        log_configure(level, str_is(config->log_format, "json") ? LOG_JSON : LOG_TEXT);
+}
+
+static void print_first(const struct server *server, const struct server_first *first)
+{
+        if (!first->made)
+                return;
+        (void)printf("server:     %s\ntenant:     %s\nworkspace:  %s\nAPI key:    %s\n"
+                     "This administrator's key is shown once. Next:\n"
+                     "  countersign login --server %s --key %s\n",
+                     server_url(server), first->tenant, first->workspace, first->api_key, server_url(server),
+                     first->api_key);
+        (void)fflush(stdout);
+}
+
+/* Until SIGTERM or SIGINT. */
+static void wait_for_end(struct server *server)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        for (;;) {
+                struct err err;
+                int number = 0;
+
+                if (sigwait(&set, &number) != 0)
+                        continue;
+                if (number != SIGHUP)
+                        return;
+                if (server_reload(server, &err))
+                        log_line(LOG_INFO, "read the TLS files again");
+                else
+                        log_line(LOG_ERROR, "the TLS files cannot be used; the old ones stay",
+                                 LOG_C("error", err.message));
+        }
+}
+
+int server_main(int argc, char **argv)
+{
+        struct server_first first;
+        struct server *server;
+        ARENA_SCOPED arena;
+        struct config config;
+        struct err err;
+
+        arena_init(&arena, 0);
+        if (wants_help(argc, argv)) {
+                (void)fputs(server_page, stdout);
+                return EXIT_SUCCESS;
+        }
+        if (!load(&arena, argc - 1, argv + 1, &config))
+                return EXIT_USAGE;
+        configure_log(&config);
+        server_block_signals();
+        if (!server_start(&config, &server, &first, &err)) {
+                (void)fprintf(stderr, "countersign server: %s\n", err.message);
+                return EXIT_FAILURE;
+        }
+        print_first(server, &first);
+        explicit_bzero(&first, sizeof(first));
+        log_line(LOG_INFO, "serving", LOG_C("url", server_url(server)));
+        wait_for_end(server);
+        log_line(LOG_INFO, "draining");
+        server_stop(server);
+        return EXIT_SUCCESS;
+}
+
+int config_main(int argc, char **argv)
+{
+        const char *verb = argc > 1 ? argv[1] : "";
+        struct config config;
+        ARENA_SCOPED arena;
+        BUF_SCOPED text;
+
+        arena_init(&arena, 0);
+        buf_init(&text, 1 << 20);
+        if (strcmp(verb, "reference") == 0) {
+                config_reference(&text);
+        } else if (strcmp(verb, "check") == 0 || strcmp(verb, "show") == 0) {
+                if (!load(&arena, argc - 2, argv + 2, &config))
+                        return EXIT_USAGE;
+                if (strcmp(verb, "show") == 0)
+                        config_print(&config, &text);
+                else
+                        buf_append_c(&text, "The configuration has no mistake.\n");
+        } else {
+                (void)fputs(config_page, wants_help(argc, argv) ? stdout : stderr);
+                return wants_help(argc, argv) ? EXIT_SUCCESS : EXIT_USAGE;
+        }
+        (void)fwrite(text.ptr, 1, text.len, stdout);
+        return EXIT_SUCCESS;
+}
