@@ -3,7 +3,10 @@
 
 #include "base/heap.h"
 
-enum { TABLE_START = 256 };
+enum {
+        TABLE_START = 256,
+        HOT_CELLS = 32, /* the most recently used keep their page caches and prepared statements */
+};
 
 static bool name_ok(struct str name, size_t max)
 {
@@ -136,6 +139,7 @@ void cell_settle(struct store *store, struct cell *cell)
                 *(cell->older ? &cell->older->newer : &store->lru_oldest) = cell;
                 store->lru_newest = cell;
                 cell->in_lru = true;
+                cell->trimmed = false;
         } else if (cell_is_idle(cell)) {
                 lru_remove(store, cell);
                 cell_free(store, cell);
@@ -176,6 +180,25 @@ static void conns_close(struct conn *list)
         }
 }
 
+/*
+ * When one more cell is opened, another falls out of the hot ones. It keeps its
+ * connections, since opening is what costs most, but not what they have cached.
+ */
+static void trim_one(struct store *store)
+{
+        struct cell *cell = store->lru_newest;
+
+        for (int i = 0; cell && i < HOT_CELLS; i++)
+                cell = cell->older;
+        if (!cell || cell->trimmed)
+                return;
+        if (cell->write_conn)
+                cell->write_conn->driver->trim(cell->write_conn);
+        for (struct conn *conn = cell->read_conns; conn; conn = conn->next)
+                conn->driver->trim(conn);
+        cell->trimmed = true;
+}
+
 struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write, struct err *err)
 {
         struct conn *victims = NULL, *conn = NULL;
@@ -183,6 +206,7 @@ struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write,
         pthread_mutex_lock(&store->lock);
         if (store->handles_open >= store->handles_max && store->lru_oldest)
                 victims = cell_detach(store, store->lru_oldest);
+        trim_one(store);
         store->handles_open++;
         pthread_mutex_unlock(&store->lock);
         conns_close(victims);

@@ -49,6 +49,8 @@ struct driver {
         /* Opens and, if need be, migrates. NOT_FOUND if there is no such cell. */
         bool (*open)(struct driver_state *state, const struct cell_ref *cell, bool is_write,
                      struct conn **ret_conn, struct err *err);
+        /* Gives back memory that only makes the next use faster. With no transaction. */
+        void (*trim)(struct conn *conn);
         /* With no transaction. Drops the cached statements. */
         void (*close)(struct conn *conn);
 

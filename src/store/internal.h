@@ -50,6 +50,7 @@ struct cell {
         /* In the LRU while no worker runs it and it has connections; newest first. */
         struct cell *newer, *older;
         bool in_lru;
+        bool trimmed; /* its connections have given back what they can */
 
         struct job_queue writes, reads;
         struct cell *write_next, *read_next; /* in the run queues */

@@ -212,6 +212,14 @@ bool sqlite_control(struct sqlite_conn *conn, enum sqlite_control which, struct 
         return status == SQLITE_OK || sqlite_fail(conn->db, status, control_text[which], err);
 }
 
+static void conn_trim(struct conn *base)
+{
+        struct sqlite_conn *conn = (struct sqlite_conn *)base;
+
+        statements_drop(base);
+        sqlite3_db_release_memory(conn->db);
+}
+
 static bool conn_begin(struct conn *base, bool is_write, struct err *err)
 {
         return sqlite_control((struct sqlite_conn *)base,
@@ -402,6 +410,7 @@ const struct driver driver_sqlite = {
         .start = sqlite_start,
         .stop = sqlite_stop,
         .open = conn_open,
+        .trim = conn_trim,
         .close = sqlite_conn_close,
         .begin = conn_begin,
         .in_transaction = conn_in_transaction,

@@ -92,6 +92,8 @@ static void configure_process(void)
         if (status == SQLITE_OK)
                 status = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
         if (status == SQLITE_OK)
+                status = sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 128, 32);
+        if (status == SQLITE_OK)
                 status = configure_memory();
         if (status == SQLITE_OK)
                 status = sqlite3_initialize();
@@ -145,11 +147,12 @@ static bool create_file(const char *folder, const char *path, const struct templ
 
         snprintf(partial, sizeof(partial), "%s.%d.new", path, (int)gettid());
         ok = write_file(partial, template, err);
-        if (ok && link(partial, path) != 0) {
+        if (ok && renameat2(AT_FDCWD, partial, AT_FDCWD, path, RENAME_NOREPLACE) != 0) {
                 ok = errno == EEXIST ? err_set(err, ERR_ALREADY_EXISTS, "this cell exists already")
                                      : fail_file("a new file cannot be named", err);
         }
-        unlink(partial);
+        if (!ok)
+                unlink(partial);
         return ok && sync_folder(folder, err);
 }
 

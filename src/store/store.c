@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 enum {
-        HANDLES_DEFAULT = 512,
+        HANDLES_DEFAULT = 256,
         HANDLES_LEAST = 8,
         DESCRIPTORS_PER_HANDLE = 3,
         DESCRIPTORS_ELSEWHERE = 128, /* logs, loops, a few connections */

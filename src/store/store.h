@@ -36,7 +36,7 @@ struct cell_ref {
 
 struct store_options {
         const char *folder;       /* made if it is missing, mode 0700 */
-        unsigned handles_max;     /* open database handles; 0: 512, less if few descriptors may be opened */
+        unsigned handles_max;     /* open database handles; 0: 256; less if few descriptors may be opened */
         unsigned writers;         /* threads; 0: 2 */
         unsigned readers;         /* threads; 0: 2 */
         unsigned batch_max;       /* jobs in one commit or one snapshot; 0: 512 */
