@@ -126,7 +126,7 @@ struct log_export {
 bool log_export_begin(struct tx *tx, int64_t epoch, struct log_export *ret, struct buf *buf,
                       struct err *err) MUST_USE;
 /* At most one tile with its entries. Done when export->next == export->size. */
-bool log_export_next(struct tx *tx, struct log_export *export_, struct buf *buf, struct err *err) MUST_USE;
+bool log_export_next(struct tx *tx, struct log_export *export, struct buf *buf, struct err *err) MUST_USE;
 /* The largest that one of the two above appends. */
 enum { LOG_EXPORT_PIECE_MAX = TLOG_TILE_WIDTH * (TLOG_ENTRY_MAX + 1) + 65536 };
 
