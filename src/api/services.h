@@ -14,6 +14,7 @@ struct envelope;
 struct log_signer;
 struct loops;
 struct identity;
+struct work;
 
 struct services {
         struct store *store;

@@ -30,19 +30,18 @@ struct tenancy_plan {
         struct str region;
         struct str administrator; /* the first administrator's name */
         bool platform;            /* its administrators may list and create tenants */
-        /* Filled by tenancy_reserve */
+        /* Filled by tenancy_make */
         struct id tenant, organization, workspace, principal, key;
         int64_t created_ms;
         struct credential credential; /* the administrator's API key; wipe it after showing */
 };
 
-/* Step 1, blocks: ALREADY_EXISTS when the name is taken. Makes the (empty) cell too. */
-bool tenancy_reserve(const struct services *services, struct tenancy_plan *plan, struct err *err) MUST_USE;
-/* Step 2, a store_work on the new cell; `plan` is its argument. */
-bool tenancy_fill(struct tx *tx, void *plan, struct err *err) MUST_USE;
-/* Step 3, blocks. From now on it is there. */
-bool tenancy_activate(const struct services *services, const struct tenancy_plan *plan,
-                      struct err *err) MUST_USE;
+/*
+ * All three steps, blocks. `actor` is who asked, for the first entry of the new
+ * tenant's log; empty for the system itself. ALREADY_EXISTS when the name is taken.
+ */
+bool tenancy_make(const struct services *services, struct tenancy_plan *plan, struct str actor,
+                  struct err *err) MUST_USE;
 
 /*
  * For the start on an empty store: the tenant `default`, which is the

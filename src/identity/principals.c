@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/identity.h"
+
+#include "identity/cache.h"
+#include "identity/identity_sql.h"
+#include "identity/principals.h"
+
+static const char *const kind_names[] = {
+        [PRINCIPAL_NOBODY] = "nobody", [PRINCIPAL_USER] = "user",         [PRINCIPAL_SERVICE] = "service",
+        [PRINCIPAL_AGENT] = "agent",   [PRINCIPAL_EXECUTOR] = "executor",
+};
+static const char *const kind_prefixes[] = {
+        [PRINCIPAL_USER] = "usr",
+        [PRINCIPAL_SERVICE] = "svc",
+        [PRINCIPAL_AGENT] = "agt",
+        [PRINCIPAL_EXECUTOR] = "exe",
+};
+
+bool principal_kind_from(struct str name, enum principal_kind *ret)
+{
+        for (unsigned i = PRINCIPAL_USER; i <= PRINCIPAL_EXECUTOR; i++)
+                if (str_is(name, kind_names[i])) {
+                        *ret = (enum principal_kind)i;
+                        return true;
+                }
+        return false;
+}
+
+bool identity_principal_create(struct tx *tx, struct identity_principal *principal, int64_t now_ms,
+                               struct err *err)
+{
+        if (!identity_roles_check(principal->kind, principal->roles, err))
+                return false;
+        if (!principal->id.ptr) {
+                struct id id = id_new(kind_prefixes[principal->kind]);
+
+                principal->id = arena_str(tx_arena(tx), id_str(&id));
+                if (!arena_check(tx_arena(tx), err))
+                        return false;
+        }
+        principal->created_ms = now_ms;
+        principal->disabled = false;
+        return sql_principal_insert(tx, principal->id, str_from(kind_names[principal->kind]),
+                                    principal->name, principal->roles, principal->workspace, now_ms, err);
+}
+
+bool principal_from_row(const struct sql_principal_get_row *row, struct identity_principal *ret,
+                        struct err *err)
+{
+        *ret = (struct identity_principal){.id = row->id,
+                                           .name = row->name,
+                                           .roles = (uint32_t)row->roles,
+                                           .workspace = row->workspace_id,
+                                           .disabled = row->has_disabled_ms,
+                                           .created_ms = row->created_ms};
+        return principal_kind_from(row->kind, &ret->kind) ||
+               err_set(err, ERR_INTERNAL, "principal %.*s has the kind \"%.*s\"", STR_ARG(row->id),
+                       STR_ARG(row->kind));
+}
+
+bool identity_principal_get(struct tx *tx, struct str id, struct identity_principal *ret, struct err *err)
+{
+        struct sql_principal_get_row row;
+        bool found;
+
+        if (!sql_principal_get(tx, id, &row, &found, err))
+                return false;
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is no such principal");
+        return principal_from_row(&row, ret, err);
+}
+
+bool identity_principal_disable(const struct services *services, struct tx *tx, struct str id,
+                                int64_t now_ms, struct err *err)
+{
+        struct identity_principal principal;
+        int64_t changes;
+
+        if (!identity_principal_get(tx, id, &principal, err) ||
+            !sql_principal_disable(tx, id, now_ms, &changes, err))
+                return false;
+        return identity_forget_on_commit(services, tx, id, err);
+}
+
+bool identity_key_create(struct tx *tx, const struct credential *credential, struct identity_key *key,
+                         int64_t now_ms, struct err *err)
+{
+        struct identity_principal principal;
+        struct id id = id_new("key");
+
+        if (!identity_principal_get(tx, key->principal, &principal, err))
+                return false;
+        if (principal.disabled)
+                return err_set(err, ERR_CONFLICT, "the principal is disabled and can have no new key");
+        key->id = arena_str(tx_arena(tx), id_str(&id));
+        key->prefix = arena_str(tx_arena(tx), str_from(credential->prefix));
+        key->created_ms = now_ms;
+        if (!arena_check(tx_arena(tx), err))
+                return false;
+        return sql_api_key_insert(tx,
+                                  &(struct sql_api_key_insert_in){
+                                          .id = key->id,
+                                          .principal_id = key->principal,
+                                          .prefix = key->prefix,
+                                          .name = key->name,
+                                          .hash = sha256_str(&credential->hash),
+                                          .hash_version = credential->hash_version,
+                                          .now = now_ms,
+                                          .expires_ms = key->has_expires ? &key->expires_ms : NULL,
+                                  },
+                                  err);
+}
+
+bool identity_key_revoke(const struct services *services, struct tx *tx, struct str principal, struct str id,
+                         int64_t now_ms, struct err *err)
+{
+        struct sql_api_key_list_row row;
+        int64_t changes;
+        bool found;
+
+        if (!sql_api_key_get(tx, principal, id, &row, &found, err))
+                return false;
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is no such key");
+        if (!sql_api_key_revoke(tx, principal, id, now_ms, &changes, err))
+                return false;
+        return identity_forget_on_commit(services, tx, id, err);
+}

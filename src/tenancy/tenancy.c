@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tenancy/tenancy.h"
+
+#include "api/services.h"
+#include "base/clock.h"
+#include "base/log_line.h"
+#include "log/log.h"
+#include "tenancy/tenancy_sql.h"
+
+/* ---- the start --------------------------------------------------------------------------------- */
+
+static bool clear_unfinished(struct tx *tx, void *arg, struct err *err)
+{
+        return sql_tenant_unfinished_keys_delete(tx, err) &&
+               sql_tenant_unfinished_workspaces_delete(tx, err) &&
+               sql_tenant_unfinished_delete(tx, arg, err);
+}
+
+bool tenancy_start(const struct services *services, struct err *err)
+{
+        int64_t cleared = 0;
+
+        if (!store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &cleared, err))
+                return false;
+        if (cleared > 0)
+                log_line(LOG_WARN, "tenants that were half-made when the server stopped were cleared",
+                         LOG_INT("count", cleared));
+        return true;
+}
+
+/* ---- making a tenant --------------------------------------------------------------------------- */
+
+static bool reserve_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct tenancy_plan *plan = arg;
+        int64_t changes;
+
+        if (!sql_tenant_reserve(tx, id_str(&plan->tenant), plan->name, plan->tier, plan->region,
+                                plan->platform, plan->created_ms, &changes, err))
+                return false;
+        if (changes != 1)
+                return err_set_at(err, ERR_ALREADY_EXISTS, "/name", "there is a tenant \"%.*s\" already",
+                                  STR_ARG(plan->name));
+        return sql_workspace_place_insert(tx, id_str(&plan->workspace), id_str(&plan->tenant), plan->region,
+                                          err) &&
+               credential_announce(tx, &plan->credential, "cs", id_str(&plan->tenant), plan->region,
+                                   plan->created_ms, err);
+}
+
+static bool reserve(const struct services *services, struct tenancy_plan *plan, struct err *err)
+{
+        struct cell_ref cell;
+
+        plan->tenant = id_new("ten");
+        plan->organization = id_new("org");
+        plan->workspace = id_new("wsp");
+        plan->principal = id_new("usr");
+        plan->created_ms = clock_now_ms();
+        cell = (struct cell_ref){.tenant = id_str(&plan->tenant), .region = plan->region};
+        return credential_new(services, "cs", &plan->credential, err) &&
+               store_write(services->store, &CELL_DIRECTORY, NULL, reserve_work, plan, err) &&
+               store_cell_create(services->store, &cell, err);
+}
+
+static bool fill(struct tx *tx, struct tenancy_plan *plan, struct err *err)
+{
+        /* One person must be able to begin; the roster still has to name their key. */
+        struct identity_principal administrator = {
+                .id = id_str(&plan->principal),
+                .kind = PRINCIPAL_USER,
+                .name = plan->administrator,
+                .roles = ROLE_BIT(ROLE_ADMINISTRATOR) | ROLE_BIT(ROLE_APPROVER),
+        };
+        struct identity_key key = {.principal = id_str(&plan->principal), .name = STR("first")};
+
+        if (!sql_tenant_self_insert(tx, plan->name, plan->tier, plan->region, plan->platform,
+                                    plan->created_ms, err) ||
+            !sql_organization_insert(tx, id_str(&plan->organization), STR("default"), plan->created_ms,
+                                     err) ||
+            !sql_workspace_insert(tx, id_str(&plan->workspace), id_str(&plan->organization), STR("default"),
+                                  plan->region, plan->created_ms, err) ||
+            !identity_principal_create(tx, &administrator, plan->created_ms, err) ||
+            !identity_key_create(tx, &plan->credential, &key, plan->created_ms, err))
+                return false;
+        plan->key = id_from(key.id);
+        return true;
+}
+
+static bool activate_work(struct tx *tx, void *arg, struct err *err)
+{
+        const struct tenancy_plan *plan = arg;
+        int64_t changes;
+
+        if (!sql_tenant_activate(tx, id_str(&plan->tenant), &changes, err))
+                return false;
+        return changes == 1 || err_set(err, ERR_CONFLICT, "the tenant is not being made any more");
+}
+
+struct filling {
+        struct tenancy_plan *plan;
+        struct str actor;
+};
+
+static bool fill_work(struct tx *tx, void *arg, struct err *err)
+{
+        const struct filling *filling = arg;
+        struct log_resource resource = {.type = "tenant", .id = id_str(&filling->plan->tenant)};
+        struct log_event event = {.time_ms = filling->plan->created_ms,
+                                  .activity = LOG_CREATE,
+                                  .operation = STR("tenant.create"),
+                                  .actor = filling->actor.len > 0 ? LOG_USER : LOG_SYSTEM,
+                                  .actor_id = filling->actor,
+                                  .source = STR("server"),
+                                  .resources = &resource,
+                                  .resource_count = 1};
+
+        return fill(tx, filling->plan, err) && log_append(tx, &event, NULL, err);
+}
+
+bool tenancy_make(const struct services *services, struct tenancy_plan *plan, struct str actor,
+                  struct err *err)
+{
+        struct filling filling = {plan, actor};
+        struct cell_ref cell;
+
+        if (!reserve(services, plan, err))
+                return false;
+        cell = (struct cell_ref){.tenant = id_str(&plan->tenant), .region = plan->region};
+        return store_write(services->store, &cell, NULL, fill_work, &filling, err) &&
+               store_write(services->store, &CELL_DIRECTORY, NULL, activate_work, plan, err);
+}
+
+/* ---- the first tenant -------------------------------------------------------------------------- */
+
+static bool any_tenant(struct tx *tx, void *arg, struct err *err)
+{
+        SQL_SCOPED(tenant_directory_list) c = {0};
+        struct sql_tenant_directory_list_row row;
+
+        return sql_tenant_directory_list_open(tx, STR(""), 1, &c, err) &&
+               sql_tenant_directory_list_next(&c, &row, arg, err);
+}
+
+bool tenancy_bootstrap(const struct services *services, struct str region, struct tenancy_plan *ret_plan,
+                       bool *ret_made, struct err *err)
+{
+        bool has = false;
+
+        *ret_plan = (struct tenancy_plan){.name = STR("default"),
+                                          .tier = STR("standard"),
+                                          .region = region,
+                                          .administrator = STR("admin"),
+                                          .platform = true};
+        *ret_made = false;
+        if (!store_read(services->store, &CELL_DIRECTORY, NULL, any_tenant, &has, err))
+                return false;
+        if (has)
+                return true;
+        *ret_made = tenancy_make(services, ret_plan, STR(""), err);
+        return *ret_made;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+bool tenancy_workspace_get(struct tx *tx, struct str id, struct tenancy_workspace *ret, struct err *err)
+{
+        struct sql_workspace_get_row row;
+        bool found;
+
+        if (!sql_workspace_get(tx, id, &row, &found, err))
+                return false;
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is no such workspace");
+        *ret = (struct tenancy_workspace){.id = row.id,
+                                          .name = row.name,
+                                          .organization = row.organization_id,
+                                          .region = row.region,
+                                          .created_ms = row.created_ms};
+        return true;
+}

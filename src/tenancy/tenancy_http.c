@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tenancy/tenancy.h"
+
+#include "api/api_handlers.h"
+#include "api/cell.h"
+#include "api/cursor.h"
+#include "api/services.h"
+#include "crypto/secret.h"
+#include "identity/identity_http.h"
+#include "tenancy/tenancy_sql.h"
+
+/* ---- tenants ----------------------------------------------------------------------------------- */
+
+struct tenant_look {
+        struct request *req;
+        struct str after;
+        int64_t limit;
+        struct api_tenant *items;
+        size_t count;
+        bool more;
+};
+
+static bool tenant_list_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct tenant_look *look = arg;
+        SQL_SCOPED(tenant_directory_list) c = {0};
+        struct sql_tenant_directory_list_row row;
+        bool has;
+
+        if (!sql_tenant_directory_list_open(tx, look->after, look->limit + 1, &c, err))
+                return false;
+        for (;;) {
+                if (!sql_tenant_directory_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        return true;
+                if (look->count == (size_t)look->limit) {
+                        look->more = true;
+                        return true;
+                }
+                look->items[look->count++] = (struct api_tenant){.id = row.id,
+                                                                 .name = row.name,
+                                                                 .tier = api_tier_from(row.tier),
+                                                                 .region = row.region,
+                                                                 .created_at_ms = row.created_ms};
+        }
+}
+
+FIBER_FN bool tenant_list(struct request *req, const struct api_tenant_list_in *in,
+                          struct api_tenant_page *out, struct err *err)
+{
+        struct tenant_look look = {.req = req, .limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT};
+
+        look.items = ARENA_ARRAY(req->arena, struct api_tenant, (size_t)look.limit);
+        if (!look.items)
+                return arena_check(req->arena, err);
+        if (!cursor_take(req->arena, in->cursor, &look.after, err) ||
+            !cell_read(req->services->store, &CELL_DIRECTORY, req->arena, tenant_list_work, &look, err))
+                return false;
+        out->items = look.items;
+        out->items_count = look.count;
+        if (look.more)
+                out->next = cursor_make(req->arena, look.items[look.count - 1].id);
+        return arena_check(req->arena, err);
+}
+
+struct create {
+        struct request *req;
+        struct tenancy_plan plan;
+        struct api_tenant_created *out;
+        bool ok;
+        struct err err;
+};
+
+static void make_offloaded(void *arg)
+{
+        struct create *create = arg;
+
+        create->ok = tenancy_make(create->req->services, &create->plan, id_str(&create->req->principal.id),
+                                  &create->err);
+}
+
+static bool created_reply(struct request *req, const struct tenancy_plan *plan,
+                          struct api_tenant_created *out, struct err *err)
+{
+        struct arena *arena = req->arena;
+        struct identity_principal administrator = {
+                .id = arena_str(arena, id_str(&plan->principal)),
+                .kind = PRINCIPAL_USER,
+                .name = plan->administrator,
+                .roles = ROLE_BIT(ROLE_ADMINISTRATOR) | ROLE_BIT(ROLE_APPROVER),
+                .created_ms = plan->created_ms,
+        };
+
+        *out = (struct api_tenant_created){
+                .tenant = {.id = arena_str(arena, id_str(&plan->tenant)),
+                           .name = plan->name,
+                           .tier = api_tier_from(plan->tier),
+                           .region = plan->region,
+                           .created_at_ms = plan->created_ms},
+                .organization = {.id = arena_str(arena, id_str(&plan->organization)),
+                                 .name = STR("default"),
+                                 .created_at_ms = plan->created_ms},
+                .workspace = {.id = arena_str(arena, id_str(&plan->workspace)),
+                              .name = STR("default"),
+                              .organization = arena_str(arena, id_str(&plan->organization)),
+                              .region = plan->region,
+                              .created_at_ms = plan->created_ms},
+                .api_key = arena_str(arena, str_from(plan->credential.text)),
+        };
+        return identity_api_principal(arena, &administrator, &out->administrator, err) &&
+               arena_check(arena, err);
+}
+
+/* In the platform's own cell: its log says who made the tenant, and its reply can be repeated. */
+static bool created_work(struct request *req, void *arg, struct err *err)
+{
+        struct create *create = arg;
+        struct str tenant = id_str(&create->plan.tenant);
+
+        request_log_resource(req, "tenant", tenant);
+        request_event(req, "tenant.created", tenant,
+                      arena_printf(req->arena, "{\"tenant\":\"%.*s\"}", STR_ARG(tenant)));
+        return created_reply(req, &create->plan, create->out, err);
+}
+
+static bool nothing_work(struct request *req, void *arg, struct err *err)
+{
+        (void)req;
+        (void)arg;
+        (void)err;
+        return true;
+}
+
+FIBER_FN bool tenant_create(struct request *req, const struct api_tenant_create_in *in,
+                            struct api_tenant_created *out, struct err *err)
+{
+        const struct api_tenant_create *body = &in->body;
+        struct create create = {
+                .req = req,
+                .out = out,
+                .plan = {.name = body->name,
+                         .tier = body->tier ? str_from(api_tier_name(body->tier)) : STR("standard"),
+                         .region = body->region.ptr ? body->region : req->services->region,
+                         .administrator = body->administrator.ptr ? body->administrator : STR("admin")}};
+        bool ok;
+
+        if (!str_eq(create.plan.region, req->services->region))
+                return err_set_at(err, ERR_WRONG_REGION, "/region", "this node serves the region %.*s",
+                                  STR_ARG(req->services->region));
+        request_enter(req, id_str(&req->principal.tenant), req->principal.region);
+        /* A request that comes again must find its reply before it finds the name taken. */
+        if (req->idempotency_key.ptr && !request_prepare(req, nothing_work, NULL, err))
+                return false;
+        fiber_offload(make_offloaded, &create);
+        if (!create.ok)
+                *err = create.err;
+        ok = create.ok && request_write(req, created_work, &create, err);
+        secret_wipe(&create.plan.credential, sizeof(create.plan.credential));
+        return ok;
+}
+
+bool tenant_get(struct request *req, const struct api_tenant_get_in *in, struct api_tenant *out,
+                struct err *err)
+{
+        struct sql_tenant_self_get_row row;
+        bool found;
+
+        (void)in;
+        if (!sql_tenant_self_get(req->tx, &row, &found, err))
+                return false;
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
+        *out = (struct api_tenant){.id = req->tenant,
+                                   .name = row.name,
+                                   .tier = api_tier_from(row.tier),
+                                   .region = row.region,
+                                   .created_at_ms = row.created_ms};
+        return true;
+}
+
+/* ---- organizations and workspaces -------------------------------------------------------------- */
+
+bool organization_list(struct request *req, const struct api_organization_list_in *in,
+                       struct api_organization_page *out, struct err *err)
+{
+        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
+        struct api_organization *items = ARENA_ARRAY(req->arena, struct api_organization, (size_t)limit);
+        SQL_SCOPED(organization_list) c = {0};
+        struct sql_organization_list_row row;
+        struct str after;
+        size_t count = 0;
+        bool has;
+
+        if (!items)
+                return arena_check(req->arena, err);
+        if (!cursor_take(req->arena, in->cursor, &after, err) ||
+            !sql_organization_list_open(req->tx, after, limit + 1, &c, err))
+                return false;
+        for (;;) {
+                if (!sql_organization_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        break;
+                if (count == (size_t)limit) {
+                        out->next = cursor_make(req->arena, items[count - 1].id);
+                        break;
+                }
+                items[count++] = (struct api_organization){
+                        .id = row.id, .name = row.name, .created_at_ms = row.created_ms};
+        }
+        out->items = items;
+        out->items_count = count;
+        return arena_check(req->arena, err);
+}
+
+static struct api_workspace workspace_from_row(const struct sql_workspace_get_row *row)
+{
+        return (struct api_workspace){.id = row->id,
+                                      .name = row->name,
+                                      .organization = row->organization_id,
+                                      .region = row->region,
+                                      .created_at_ms = row->created_ms};
+}
+
+bool workspace_list(struct request *req, const struct api_workspace_list_in *in,
+                    struct api_workspace_page *out, struct err *err)
+{
+        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
+        struct api_workspace *items = ARENA_ARRAY(req->arena, struct api_workspace, (size_t)limit);
+        SQL_SCOPED(workspace_list) c = {0};
+        struct sql_workspace_get_row row;
+        struct str after;
+        size_t count = 0;
+        bool has;
+
+        if (!items)
+                return arena_check(req->arena, err);
+        if (!cursor_take(req->arena, in->cursor, &after, err) ||
+            !sql_workspace_list_open(req->tx, after, limit + 1, &c, err))
+                return false;
+        for (;;) {
+                if (!sql_workspace_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        break;
+                if (count == (size_t)limit) {
+                        out->next = cursor_make(req->arena, items[count - 1].id);
+                        break;
+                }
+                items[count++] = workspace_from_row(&row);
+        }
+        out->items = items;
+        out->items_count = count;
+        return arena_check(req->arena, err);
+}
+
+bool workspace_get(struct request *req, const struct api_workspace_get_in *in, struct api_workspace *out,
+                   struct err *err)
+{
+        struct sql_workspace_get_row row;
+        bool found;
+
+        (void)in;
+        if (!sql_workspace_get(req->tx, req->workspace, &row, &found, err))
+                return false;
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
+        *out = workspace_from_row(&row);
+        return true;
+}
+
+/* ---- who am I ---------------------------------------------------------------------------------- */
+
+struct self {
+        struct sql_tenant_self_get_row tenant;
+        struct sql_workspace_get_row workspace;
+        bool has_tenant, has_workspace;
+};
+
+static bool self_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct self *self = arg;
+        SQL_SCOPED(workspace_list) c = {0};
+
+        return sql_tenant_self_get(tx, &self->tenant, &self->has_tenant, err) &&
+               sql_workspace_list_open(tx, STR(""), 1, &c, err) &&
+               sql_workspace_list_next(&c, &self->workspace, &self->has_workspace, err);
+}
+
+FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in, struct api_whoami *out,
+                         struct err *err)
+{
+        const struct principal *principal = &req->principal;
+        struct cell_ref cell = {.tenant = id_str(&principal->tenant), .region = principal->region};
+        struct self self = {0};
+
+        (void)in;
+        if (!cell_read(req->services->store, &cell, req->arena, self_work, &self, err))
+                return false;
+        if (!self.has_tenant)
+                return err_set(err, ERR_INTERNAL, "the cell of tenant %s does not know itself",
+                               principal->tenant.text);
+        *out = (struct api_whoami){
+                .principal = id_str(&principal->id),
+                .kind = identity_api_kind(principal->kind),
+                .name = principal->name,
+                .tenant = id_str(&principal->tenant),
+                .tenant_name = self.tenant.name,
+                .region = principal->region,
+                .platform_administrator =
+                        principal->platform && (principal->roles & ROLE_BIT(ROLE_ADMINISTRATOR)) != 0,
+        };
+        if (principal->workspace.text[0])
+                out->workspace = id_str(&principal->workspace);
+        else if (self.has_workspace)
+                out->workspace = self.workspace.id;
+        return identity_api_roles(req->arena, principal->roles, &out->roles, &out->roles_count, err);
+}
