@@ -15,6 +15,7 @@
 
 static const struct cli_option login_options[] = {
         {"key", "KEY", "the API key; asked for, or read from standard input, unless given"},
+        {"keep-key", NULL, "the key that the profile has already"},
         {"ca", "FILE", "trust this certificate authority instead of the system's"},
         END,
 };
@@ -103,6 +104,10 @@ static const struct cli_option reject_options[] = {
 static const struct cli_option event_options[] = {
         {"after", "ID", "continue behind this event; with 0 from the oldest that is kept"},
         {"count", "N", "end after so many"},
+        END,
+};
+static const struct cli_option executor_options[] = {
+        {"token-file", "FILE", "put the token into this file instead of showing it"},
         END,
 };
 static const struct cli_option verify_options[] = {
@@ -209,7 +214,7 @@ const struct cli_command cli_commands[] = {
         {PLACES, "workspace list", "", "The tenant's workspaces", NULL, "countersign workspace list",
          limit_options, 0, 0, false, workspace_list_run},
         {PLACES, "executor create", "NAME ENVIRONMENT", "Announce an executor; prints its one-time token",
-         NULL, "countersign executor create prd-1 prd", NULL, 2, 2, false, executor_create_run},
+         NULL, "countersign executor create prd-1 prd", executor_options, 2, 2, false, executor_create_run},
         {PLACES, "executor list", "", "The workspace's executors", NULL, "countersign executor list",
          limit_options, 0, 0, false, executor_list_run},
         {PLACES, "executor revoke", "EXECUTOR", "Revoke an executor, effective at once", NULL, NULL, NULL, 1,

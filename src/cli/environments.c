@@ -23,6 +23,7 @@ static struct str executors_path(struct cli *cli)
 
 bool executor_create_run(struct cli *cli, struct err *err)
 {
+        struct str file = cli_value(cli, "token-file");
         struct cli_body body;
         struct cli_reply made;
         struct str token;
@@ -34,12 +35,18 @@ bool executor_create_run(struct cli *cli, struct err *err)
         if (!cli_body_end(cli, &body, &text, err) || !profile_need_workspace(cli, err) ||
             !cli_post(cli, text, &made, err, "%.*s", STR_ARG(executors_path(cli))))
                 return false;
-        if (cli->json) {
+        token = json_get_string(&made.json, "token");
+        if (file.ptr && !file_write_private(file, token, false, err))
+                return false;
+        if (cli->json && !file.ptr) {
                 out_json(&made);
                 return true;
         }
         out_fields(cli, json_get(&made.json, "executor"), executor_columns);
-        token = json_get_string(&made.json, "token");
+        if (file.ptr) {
+                printf("The token is in %s and is not shown; it works once.\n", file.ptr);
+                return true;
+        }
         out_line(cli, "token", token);
         out_line(cli, "expires", out_text(cli, &made.json, "expires_at"));
         printf("\nThe token works once and is shown once. On the machine that holds the privilege:\n"

@@ -53,8 +53,8 @@ bool login_run(struct cli *cli, struct err *err)
 
         if (!profile->server.ptr)
                 return err_set(err, ERR_BAD_PARAMETER, "which server? --server URL");
-        if (!key.ptr && getenv("COUNTERSIGN_KEY"))
-                key = str_from(getenv("COUNTERSIGN_KEY"));
+        if (!key.ptr && (cli_flag(cli, "keep-key") || getenv("COUNTERSIGN_KEY")))
+                key = profile->key;
         if ((!key.ptr || str_is(key, "-")) && !read_key(cli, &key, err))
                 return false;
         profile->key = key;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One binary, several roles: each row here has a command line of its own; all else is the client's. */
 #include "cli/cli.h"
+#include "executor/executor.h"
 #include "server/server.h"
 
 static const struct cli_program programs[] = {
-        {"server", "run the control plane", server_main},
-        {"config", "check, show and explain the configuration", config_main},
+        {"dev", "Server and one executor together, for the first five minutes", dev_main},
+        {"server", "The control plane: API, policy, approvals, log", server_main},
+        {"executor", "Holds a privilege, takes claims, verifies and runs them", executor_main},
+        {"config", "Check, show and explain the server's configuration", config_main},
         {NULL, NULL, NULL},
 };
 

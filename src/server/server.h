@@ -31,6 +31,7 @@ void server_stop(struct server *server);
 /* Blocks SIGTERM, SIGINT, SIGHUP for this thread and those it starts; ignores SIGPIPE. */
 void server_block_signals(void);
 
-/* `countersign server …` and `countersign config …`: exit statuses. */
+/* `countersign server …`, `countersign config …` and `countersign dev …`: exit statuses. */
 int server_main(int argc, char **argv);
 int config_main(int argc, char **argv);
+int dev_main(int argc, char **argv);
