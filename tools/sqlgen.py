@@ -353,10 +353,9 @@ class Reading:
 
     def __init__(self, outer):
         self.outer, self.tables, self.equal, self.pinned = outer, {}, [], set()
-        self.clause, self.has_or, self.selected = "", False, []
-
-    def knows(self, alias):
-        return alias in self.tables or bool(self.outer and self.outer.knows(alias))
+        self.clause, self.has_or = "", False
+        self.left = None  # the alias that a LEFT JOIN has just brought in
+        self.depth = outer.depth + 1 if outer else 0
 
     def is_pinned(self, alias):
         return alias in self.pinned or bool(self.outer and self.outer.is_pinned(alias))
@@ -368,7 +367,7 @@ class TenantCheck:
     def __init__(self, statement, schema):
         self.statement, self.tokens = statement, tokenize(statement.text, statement.text_line)
         self.tenant_tables = schema.tenant_tables()
-        self.at = 0
+        self.at, self.readings = 0, []
 
     def peek(self, ahead=0):
         at = self.at + ahead
@@ -376,6 +375,9 @@ class TenantCheck:
 
     def run(self):
         self.read(None)
+        # From the outside in: what is within may lean on what is around it.
+        for reading, start in sorted(self.readings, key=lambda r: r[0].depth):
+            self.judge(reading, start)
 
     def fail(self, text, at=None):
         tokens = self.tokens
@@ -398,12 +400,12 @@ class TenantCheck:
                     break
                 depth -= 1
             elif depth == 0 and word in ("union", "except", "intersect"):
-                self.judge(reading, start)
+                self.readings.append((reading, start))
                 reading, start = Reading(outer), self.at
             else:
                 self.word(reading, word, depth)
             self.at += 1
-        self.judge(reading, start)
+        self.readings.append((reading, start))
         self.at += 1
 
     def word(self, reading, word, depth):
@@ -414,9 +416,14 @@ class TenantCheck:
                 reading.has_or = True
             if word in ("select", "where", "set", "values", "group", "order", "returning", "having"):
                 reading.clause = word
+            elif word in ("right", "full"):
+                self.fail("no RIGHT or FULL JOIN: the check cannot follow it; turn it around")
             elif word in ("from", "join"):
                 reading.clause = "from"
-                self.table(reading)
+                reading.left = None
+                is_left = previous == "left" or (previous == "outer" and self.peek(-2) == "left")
+                alias = self.table(reading)
+                reading.left = alias if is_left else None
             elif word == "on" and self.peek(1) != "conflict":
                 reading.clause = "on"
             elif word == "update" and previous != "do":
@@ -433,7 +440,7 @@ class TenantCheck:
         """The table after FROM, JOIN, UPDATE or a comma, with its alias."""
         token = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
         if token is None or token.kind != "word" or token.low in CLAUSES:
-            return
+            return None
         self.at += 1
         name, alias = token.low, token.low
         ahead = 2 if self.peek(1) == "as" else 1
@@ -442,7 +449,10 @@ class TenantCheck:
             alias = following.low
             self.at += ahead
         if name in self.tenant_tables:
+            if alias in reading.tables:
+                self.fail(f"{alias} stands there twice; give each its own alias")
             reading.tables[alias] = name
+        return alias
 
     def tenant(self, reading, depth):
         """[x.]tenant_id = $1, or = y.tenant_id; in a WHERE or ON, not within parentheses."""
@@ -452,11 +462,21 @@ class TenantCheck:
             self.fail("tenant_id is never changed")
         if depth or reading.clause not in ("where", "on"):
             return
-        if self.peek(1) == "=" and self.peek(2) == "$1":
-            reading.equal.append((mine, None))
-        elif self.peek(1) == "=" and self.peek(3) == "." and self.peek(4) == "tenant_id":
-            reading.equal.append((mine, self.peek(2)))
+        before = self.peek(-3 if mine else -1)
+        if before not in ("where", "and", "on") or self.peek(1) != "=":
+            return
+        # ON of a LEFT JOIN says nothing of what stands to its left.
+        only = reading.left if reading.clause == "on" else None
+        if self.peek(2) == "$1" and self.ends(3):
+            reading.equal.append((mine, None, only))
+        elif self.peek(3) == "." and self.peek(4) == "tenant_id" and self.ends(5):
+            reading.equal.append((mine, self.peek(2), only))
             self.at += 4
+
+    def ends(self, ahead):
+        """Whether a condition ends there: nothing goes on to change its meaning."""
+        word = self.peek(ahead)
+        return word in ("", ")", ",", "and", "or") or (word in CLAUSES and word != "not")
 
     def insert(self, reading):
         """INSERT INTO t (columns) VALUES (…), (…) or SELECT …: tenant_id gets $1."""
@@ -509,13 +529,13 @@ class TenantCheck:
             return
         if reading.has_or:
             self.fail("put OR within parentheses, so that `tenant_id = $1` holds for all of it", start)
-        pairs = [(a or (names[0] if len(names) == 1 else ""), b) for a, b in reading.equal]
+        pairs = [(a or (names[0] if len(names) == 1 else ""), b, only) for a, b, only in reading.equal]
         moved = True
         while moved:
             moved = False
-            for one, two in pairs:
+            for one, two, only in pairs:
                 for a, b in ((one, two), (two, one)):
-                    tied = b is None or reading.is_pinned(b)
+                    tied = (b is None or reading.is_pinned(b)) and only in (None, a)
                     if a in reading.tables and a not in reading.pinned and tied:
                         reading.pinned.add(a)
                         moved = True
