@@ -39,7 +39,7 @@ ONLY = {
     ('executor', 'api'): {'api_types.h', 'decode.h', 'encode.h'},
     ('cli', 'api'): {'api_types.h', 'api_permissions.h', 'decode.h', 'encode.h', 'route.h'},
     ('cli', 'log'): {'audit.h'},
-    ('cli', 'io'): {'http.h', 'http_client.h', 'sse.h', 'tls.h'},
+    ('cli', 'io'): {'fiber.h', 'http.h', 'http_client.h', 'sse.h', 'tls.h'},
     ('server', 'executor'): {'executor.h'},
     ('server', 'cli'): {'cli.h'},
 }

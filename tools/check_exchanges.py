@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds what a server answered in a test run against the contract.
 
-  check_exchanges.py [--all] CONTRACT LOG…
+  check_exchanges.py FOLDER
 
-LOG has a JSON line for each exchange, written by servers built with
--Dtest_hooks=true when COUNTERSIGN_EXCHANGE_LOG names it. Every reply must have
-a status, a media type and a body that api/openapi.yaml describes for its
-operation; with --all every operation must have been answered with success, and
-must have been refused, at least once.
+FOLDER has files with a JSON line for each exchange: from the scenarios
+(tests/scenarios/exchanges.py) and from servers built with -Dtest_hooks=true,
+both when COUNTERSIGN_EXCHANGES names it. Every reply must have a status, a media
+type and a body that api/openapi.yaml describes for its operation; every
+operation must have been answered with success, and must have been refused, at
+least once.
 """
-import argparse
+import base64
 import collections
 import json
 import pathlib
+import re
 import sys
 
 import jsonschema
@@ -36,9 +38,17 @@ def closed(schema):
     return result
 
 
+def template(path):
+    """What a path of the contract matches; the last parameter of a log's tile takes slashes too."""
+    pattern = re.sub(r'\\{\w+\\}', '[^/]+', re.escape(path))
+    return re.compile(pattern.removesuffix('[^/]+') + '.+' if path.endswith('/tile/{path}') else pattern)
+
+
 class Contract:
     def __init__(self, document):
         self.document = closed(document)
+        self.templates = [(template(path), item) for path, item in self.document['paths'].items()]
+        self.templates.sort(key=lambda one: one[0].pattern.count('[^/]+'))  # a literal wins over a parameter
         self.operations = {
             operation['operationId']: operation
             for item in self.document['paths'].values() for method, operation in item.items() if method in METHODS
@@ -60,12 +70,23 @@ class Contract:
                 schema, resolver=jsonschema.RefResolver('', self.document))
         return self.validators[key]
 
+    def name(self, exchange):
+        """The exchange's operation; "" when the contract has none for it."""
+        if 'operation' in exchange:
+            return exchange['operation']
+        method = {'head': 'get'}.get(exchange['method'].lower(), exchange['method'].lower())
+        for pattern, item in self.templates:
+            if pattern.fullmatch(exchange['path']) and method in item:
+                return item[method]['operationId']
+        return ''
+
     def problems(self, exchange):
         """What is wrong with one exchange."""
-        operation = self.operations.get(exchange['operation'])
-        if operation is None and exchange['operation']:
-            return [f'the contract has no operation {exchange["operation"]}']
-        status, media = str(exchange['status']), exchange['media']
+        name = self.name(exchange)
+        operation = self.operations.get(name)
+        if operation is None and name:
+            return [f'the contract has no operation {name}']
+        status, media = str(exchange['status']), exchange['content_type'].split(';')[0]
         if operation is None:
             response = self.document['components']['responses']['Problem']
         else:
@@ -76,12 +97,14 @@ class Contract:
         content = response.get('content', {})
         if not content:
             return [] if not exchange['body'] and not media else ['a body where the contract has none']
+        if exchange.get('method') == 'HEAD':
+            return []
         if media not in content:
             return [f'media type {media!r} is none of {sorted(content)}']
         if not media.endswith('json'):
             return []
         try:
-            body = json.loads(exchange['body'], object_pairs_hook=no_duplicates)
+            body = json.loads(base64.b64decode(exchange['body']), object_pairs_hook=no_duplicates)
         except ValueError as error:
             return [f'the body is not JSON: {error}']
         return [f'{"/".join(map(str, error.absolute_path))}: {error.message}'
@@ -107,29 +130,29 @@ def read(logs):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument('--all', action='store_true', help='every operation must have been used')
-    arguments.add_argument('contract', type=pathlib.Path)
-    arguments.add_argument('logs', type=pathlib.Path, nargs='+')
-    options = arguments.parse_args()
-    contract = Contract(yaml.safe_load(options.contract.read_text()))
-    seen = collections.defaultdict(lambda: collections.Counter())
-    failures, count = [], 0
-    for place, exchange in read(options.logs):
-        count += 1
-        seen[exchange['operation']]['success' if exchange['status'] < 400 else 'refusal'] += 1
-        failures += [f'{place}: {exchange["operation"]} {exchange["status"]}: {problem}'
-                     for problem in contract.problems(exchange)]
-    if options.all:
-        for name in sorted(contract.operations):
-            if not seen[name]['success']:
-                failures.append(f'{name}: no test was answered with success')
-            if not seen[name]['refusal'] and name not in NEVER_REFUSED:
-                failures.append(f'{name}: no test was refused')
-    for line in failures[:200]:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    root = pathlib.Path(__file__).resolve().parent.parent
+    contract = Contract(yaml.safe_load((root / 'api' / 'openapi.yaml').read_text()))
+    seen = {name: collections.Counter() for name in ('', *contract.operations)}
+    wrong, right = [], 0
+    for place, exchange in read(sorted(pathlib.Path(sys.argv[1]).glob('*.jsonl'))):
+        name = contract.name(exchange)
+        if name in seen:
+            seen[name]['success' if exchange['status'] < 400 else 'refusal'] += 1
+        problems = contract.problems(exchange)
+        right += not problems
+        wrong += [f'{place}: {name or exchange.get("path")} {exchange["status"]}: {p}' for p in problems]
+    for name in sorted(contract.operations):
+        for kind in ('success', 'refusal'):
+            if seen[name][kind]:
+                right += 1
+            elif kind == 'success' or name not in NEVER_REFUSED:
+                wrong.append(f'{name}: no test ended with a {kind}')
+    for line in wrong[:200]:
         print(line)
-    print(f'{count} exchanges of {sum(1 for c in seen.values() if c)} operations, {len(failures)} failures')
-    sys.exit(1 if failures or count == 0 else 0)
+    print(f'{right} passed, {len(wrong)} failed, 0 skipped')
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == '__main__':

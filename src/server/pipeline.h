@@ -25,7 +25,7 @@ struct pipeline {
         struct rate_limit rate_address;
         int64_t request_timeout_ms;
         bool log_requests;
-        int exchange_log_fd; /* test builds: where exchanges are written; -1: nowhere */
+        int exchanges_fd; /* test builds: where exchanges are recorded; -1: nowhere */
 };
 
 /* An http_handler; `arg` is the struct pipeline. */

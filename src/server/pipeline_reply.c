@@ -75,18 +75,19 @@ static void record(struct call *call, int status, const char *media, struct str 
         BUF_SCOPED line;
         ssize_t written;
 
-        if (call->pipeline->exchange_log_fd < 0)
+        if (call->pipeline->exchanges_fd < 0)
                 return;
         buf_init(&line, REPLY_MOST_BYTES * 2);
         json_writer_init(&w, &line);
         json_object_begin(&w);
         json_field_c(&w, "operation", call->route ? call->route->operation : "");
         json_field_int(&w, "status", status);
-        json_field_c(&w, "media", media ? media : "");
-        json_field_str(&w, "body", body);
+        json_field_c(&w, "content_type", media ? media : "");
+        json_key(&w, "body");
+        json_base64(&w, body);
         json_object_end(&w);
         buf_append_char(&line, '\n');
-        written = write(call->pipeline->exchange_log_fd, line.ptr, line.len);
+        written = write(call->pipeline->exchanges_fd, line.ptr, line.len);
         (void)written;
 #else
         (void)call;

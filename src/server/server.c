@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define SERVER_VERSION "0.1.0"
 
@@ -55,14 +55,17 @@ static void fill_services(struct server *server, const struct config *config)
         server->services.version = SERVER_VERSION;
 }
 
-static void open_exchange_log(struct pipeline *pipeline)
+static void open_exchanges(struct pipeline *pipeline)
 {
-        pipeline->exchange_log_fd = -1;
+        pipeline->exchanges_fd = -1;
 #ifdef COUNTERSIGN_TEST_HOOKS
-        const char *path = getenv("COUNTERSIGN_EXCHANGE_LOG");
+        const char *folder = getenv("COUNTERSIGN_EXCHANGES");
+        char path[4096];
 
-        if (path)
-                pipeline->exchange_log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (!folder)
+                return;
+        (void)snprintf(path, sizeof(path), "%s/server-%ld.jsonl", folder, (long)getpid());
+        pipeline->exchanges_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 #endif
 }
 
@@ -78,7 +81,7 @@ static bool make_pipeline(struct server *server, const struct config *config, st
         pipeline->rate_address = (struct rate_limit){config->rate_address, config->burst_address};
         pipeline->request_timeout_ms = config->request_timeout_ms;
         pipeline->log_requests = config->log_requests;
-        open_exchange_log(pipeline);
+        open_exchanges(pipeline);
         if (!pipeline->metrics || !pipeline->rates)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return true;
@@ -159,7 +162,7 @@ bool server_start(const struct config *config, struct server **ret_server, struc
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         arena_init(&server->strings, STRINGS_MOST_BYTES);
         server->drain_ms = config->drain_ms;
-        server->pipeline.exchange_log_fd = -1;
+        server->pipeline.exchanges_fd = -1;
         if (!start_steps(server, config, ret_first, err)) {
                 server_stop(server);
                 return false;

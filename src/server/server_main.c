@@ -3,6 +3,8 @@
 #include "base/log_line.h"
 #include "server/server.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +16,11 @@ enum { CONFIG_MOST_BYTES = 4 << 20, EXIT_USAGE = 2 };
 static const char server_page[] =
         "countersign server: the control plane\n"
         "\n"
-        "  countersign server [--config FILE] [--KEY VALUE …]\n"
+        "  countersign server [--config FILE] [--KEY VALUE …] [--bootstrap-key-file FILE]\n"
         "\n"
         "Serves the API until SIGTERM or SIGINT; then what runs may end (limits.drain).\n"
         "SIGHUP reads the TLS files again. On an empty data folder it makes the tenant\n"
-        "`default` and prints its administrator's API key, once.\n"
+        "`default` and prints its administrator's API key, once; or writes it into FILE.\n"
         "\n"
         "Every key of the configuration is a flag (listen.port is --listen-port) and an\n"
         "environment variable (COUNTERSIGN_LISTEN_PORT). `countersign config reference`\n"
@@ -66,10 +68,22 @@ static void configure_log(const struct config *config)
         log_configure(level, str_is(config->log_format, "json") ? LOG_JSON : LOG_TEXT);
 }
 
+/* Only its owner may read it. */
+static bool write_key(const char *path, const char *key, struct err *err)
+{
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        bool ok = fd >= 0 && dprintf(fd, "%s\n", key) > 0 && fsync(fd) == 0;
+
+        if (!ok)
+                (void)err_set_errno(err, ERR_SYSTEM, errno,
+                                    "the administrator's key cannot be written to %s", path);
+        if (fd >= 0)
+                close(fd);
+        return ok;
+}
+
 static void print_first(const struct server *server, const struct server_first *first)
 {
-        if (!first->made)
-                return;
         (void)printf("server:     %s\ntenant:     %s\nworkspace:  %s\nAPI key:    %s\n"
                      "This administrator's key is shown once. Next:\n"
                      "  countersign login --server %s --key %s\n",
@@ -103,8 +117,46 @@ static void wait_for_end(struct server *server)
         }
 }
 
+static int serve(struct server *server, struct server_first *first, const char *key_file)
+{
+        struct err err;
+        bool ok = true;
+
+        if (first->made && key_file)
+                ok = write_key(key_file, first->api_key, &err);
+        else if (first->made)
+                print_first(server, first);
+        explicit_bzero(first, sizeof(*first));
+        if (ok) {
+                log_line(LOG_INFO, "listening", LOG_C("url", server_url(server)));
+                wait_for_end(server);
+                log_line(LOG_INFO, "draining");
+        } else {
+                (void)fprintf(stderr, "countersign server: %s\n", err.message);
+        }
+        server_stop(server);
+        return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Takes the flag that is no key of the configuration out of the list. */
+static const char *take_key_file(int *argc, char **argv)
+{
+        for (int i = 1; i + 1 < *argc; i++) {
+                const char *value = argv[i + 1];
+
+                if (strcmp(argv[i], "--bootstrap-key-file") != 0)
+                        continue;
+                for (int j = i; j + 2 < *argc; j++)
+                        argv[j] = argv[j + 2];
+                *argc -= 2;
+                return value;
+        }
+        return NULL;
+}
+
 int server_main(int argc, char **argv)
 {
+        const char *key_file = take_key_file(&argc, argv);
         struct server_first first;
         struct server *server;
         ARENA_SCOPED arena;
@@ -124,13 +176,7 @@ int server_main(int argc, char **argv)
                 (void)fprintf(stderr, "countersign server: %s\n", err.message);
                 return EXIT_FAILURE;
         }
-        print_first(server, &first);
-        explicit_bzero(&first, sizeof(first));
-        log_line(LOG_INFO, "serving", LOG_C("url", server_url(server)));
-        wait_for_end(server);
-        log_line(LOG_INFO, "draining");
-        server_stop(server);
-        return EXIT_SUCCESS;
+        return serve(server, &first, key_file);
 }
 
 int config_main(int argc, char **argv)
