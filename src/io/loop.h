@@ -63,8 +63,12 @@ void loop_post(struct loop *loop, struct loop_task *task);
 struct loop_timer {
         void (*fire)(struct loop_timer *timer);
         int64_t deadline_mono_us;
-        int64_t heap_key_us; /* private; at most deadline_mono_us */
-        uint32_t heap_index; /* private; index + 1, 0 = not running */
+        /* private: a pairing heap, ordered by a key that is at most the deadline */
+        int64_t key_us;
+        struct loop_timer *child;
+        struct loop_timer *next;
+        struct loop_timer *prev; /* the parent for a first child */
+        bool is_running;
 };
 
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t deadline_mono_us);
@@ -74,7 +78,6 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 struct loop_stats {
         uint64_t fibers_live;
         uint64_t fibers_started;
-        uint64_t stacks_pooled;
         uint64_t wakeups; /* callbacks from libuv */
 };
 void loop_stats(const struct loop *loop, struct loop_stats *ret_stats);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Aborts when a loop stands still: somebody blocked or computed on it. One
+ * thread looks at all loops every few milliseconds. It counts its own looks, so
+ * that a machine that was paused is not mistaken for a loop that stood still,
+ * and takes off the time that the loop's thread waited for a CPU.
+ */
+#include "io/loop_private.h"
+
+#ifndef COUNTERSIGN_TEST_HOOKS
+
+struct watchdog *watchdog_start(struct loops *loops)
+{
+        (void)loops;
+        return NULL;
+}
+
+void watchdog_stop(struct watchdog *watchdog)
+{
+        (void)watchdog;
+}
+
+#else
+
+#include "base/heap.h"
+#include "base/log_line.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOK_EVERY_MS = 10 };
+#if defined(IO_ASAN) || defined(IO_TSAN)
+enum { LIMIT_MS = 1000 };
+#else
+enum { LIMIT_MS = 50 };
+#endif
+
+struct watched {
+        unsigned long long turn;
+        int64_t stood_ms;
+        int64_t queued_ms; /* waited for a CPU, when the turn was first seen */
+};
+
+struct watchdog {
+        struct loops *loops;
+        struct watched *watched;
+        int64_t limit_ms;
+        pthread_t thread;
+        pthread_mutex_t lock; /* of ending */
+        pthread_cond_t wake;
+        bool ending;
+};
+
+/* The second number of schedstat: nanoseconds spent waiting on a run queue. */
+static int64_t queued_ms(const struct loop *loop)
+{
+        char path[64];
+        char text[128];
+        long long ran_ns;
+        long long queued_ns = 0;
+        int fd;
+        ssize_t len;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", atomic_load(&loop->tid));
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        len = read(fd, text, sizeof(text) - 1);
+        close(fd);
+        if (len <= 0)
+                return 0;
+        text[len] = '\0';
+        if (sscanf(text, "%lld %lld", &ran_ns, &queued_ns) != 2)
+                return 0;
+        return queued_ns / 1000000;
+}
+
+static void watch(struct watchdog *watchdog, unsigned index)
+{
+        struct loop *loop = loops_at(watchdog->loops, index);
+        struct watched *watched = &watchdog->watched[index];
+        unsigned long long turn = atomic_load_explicit(&loop->turn, memory_order_relaxed);
+
+        if (turn % 2 == 0 || turn != watched->turn) {
+                watched->turn = turn;
+                watched->stood_ms = 0;
+                if (turn % 2 == 1)
+                        watched->queued_ms = queued_ms(loop);
+                return;
+        }
+        watched->stood_ms += LOOK_EVERY_MS;
+        if (watched->stood_ms < watchdog->limit_ms)
+                return;
+        if (watched->stood_ms - (queued_ms(loop) - watched->queued_ms) < watchdog->limit_ms)
+                return;
+        log_line(LOG_ERROR, "a loop stood still: something blocks or computes on it", LOG_INT("loop", index),
+                 LOG_INT("ms", watched->stood_ms));
+        abort();
+}
+
+static void *watchdog_main(void *arg)
+{
+        struct watchdog *watchdog = arg;
+        struct timespec until;
+
+        pthread_mutex_lock(&watchdog->lock);
+        while (!watchdog->ending) {
+                clock_gettime(CLOCK_MONOTONIC, &until);
+                until.tv_nsec += LOOK_EVERY_MS * 1000000L;
+                if (until.tv_nsec >= 1000000000L) {
+                        until.tv_nsec -= 1000000000L;
+                        until.tv_sec++;
+                }
+                pthread_cond_timedwait(&watchdog->wake, &watchdog->lock, &until);
+                for (unsigned i = 0; i < loops_count(watchdog->loops) && !watchdog->ending; i++)
+                        watch(watchdog, i);
+        }
+        pthread_mutex_unlock(&watchdog->lock);
+        return NULL;
+}
+
+struct watchdog *watchdog_start(struct loops *loops)
+{
+        const char *text = getenv("COUNTERSIGN_WATCHDOG_MS");
+        int64_t limit_ms = text ? atoll(text) : LIMIT_MS;
+        struct watchdog *watchdog;
+        pthread_condattr_t attributes;
+
+        if (limit_ms <= 0)
+                return NULL;
+        watchdog = heap_alloc_zeroed(1, sizeof(*watchdog));
+        if (watchdog)
+                watchdog->watched = heap_alloc_zeroed(loops_count(loops), sizeof(*watchdog->watched));
+        if (!watchdog || !watchdog->watched)
+                goto none;
+        watchdog->loops = loops;
+        watchdog->limit_ms = limit_ms;
+        pthread_mutex_init(&watchdog->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&watchdog->wake, &attributes);
+        pthread_condattr_destroy(&attributes);
+        if (pthread_create(&watchdog->thread, NULL, watchdog_main, watchdog) == 0)
+                return watchdog;
+none:
+        if (watchdog)
+                heap_free(watchdog->watched);
+        heap_free(watchdog);
+        return NULL;
+}
+
+void watchdog_stop(struct watchdog *watchdog)
+{
+        if (!watchdog)
+                return;
+        pthread_mutex_lock(&watchdog->lock);
+        watchdog->ending = true;
+        pthread_cond_signal(&watchdog->wake);
+        pthread_mutex_unlock(&watchdog->lock);
+        pthread_join(watchdog->thread, NULL);
+        pthread_mutex_destroy(&watchdog->lock);
+        pthread_cond_destroy(&watchdog->wake);
+        heap_free(watchdog->watched);
+        heap_free(watchdog);
+}
+
+#endif
