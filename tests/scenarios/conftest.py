@@ -2,6 +2,7 @@
 """Fixtures of the scenarios."""
 import pytest
 
+import engine
 import harness
 
 
@@ -69,3 +70,26 @@ def staffed(tenant):
     tenant.executor = harness.HandExecutor(tenant).answer_resolutions()
     yield tenant
     tenant.executor.close()
+
+
+@pytest.fixture(scope="session")
+def docker():
+    """A real Docker Engine with the image countersign-test:1, or a skip that says why there is none."""
+    try:
+        real = engine.start()
+        real.make_image("countersign-test:1")
+    except engine.Unavailable as why:
+        pytest.skip(f"no Docker Engine: {why}")
+    yield real
+    real.stop()
+
+
+@pytest.fixture
+def real_executor(staffed, tmp_path, docker):
+    """A tenant whose `test` environment is served by the real executor on the real engine."""
+    staffed.executor.close()
+    staffed.admin.api.ok("DELETE", f"{staffed.place}/executors/{staffed.executor.id}")
+    staffed.real = harness.RealExecutor(staffed, tmp_path / "executor", docker.socket).start()
+    staffed.docker = docker
+    yield staffed
+    staffed.real.stop()
