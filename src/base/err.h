@@ -46,7 +46,7 @@ bool err_is_internal(enum err_code code);
 
 /* Fills err and returns false, so that `return err_set(err, …)` reads well. */
 bool err_set(struct err *err, enum err_code code, const char *format, ...) PRINTF_LIKE(3, 4);
-bool err_setv(struct err *err, enum err_code code, const char *format, va_list args);
+bool err_setv(struct err *err, enum err_code code, const char *format, va_list args) PRINTF_LIKE(3, 0);
 
 /* As err_set, with the place in the input. */
 bool err_set_at(struct err *err, enum err_code code, const char *place, const char *format, ...)
