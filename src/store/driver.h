@@ -40,8 +40,6 @@ enum commit_result { COMMIT_DONE, COMMIT_TAKEN_BACK, COMMIT_UNCERTAIN };
 
 struct driver {
         const char *name;
-        /* Whether one cell's writes may run on several connections at once. */
-        bool concurrent_writes;
 
         bool (*start)(const struct store_options *options, struct driver_state **ret_state, struct err *err);
         void (*stop)(struct driver_state *state);

@@ -4,6 +4,7 @@
 #include "store/sqlite_fault.h"
 #include "store/sqlite.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -78,6 +79,18 @@ static bool must_fail(enum call call, enum fault_kind *ret_kind)
         if (fail)
                 atomic_fetch_add(&failed, 1);
         return fail;
+}
+
+bool sqlite_fault_pass(bool is_sync)
+{
+        enum fault_kind kind;
+
+        if (!must_fail(is_sync ? CALL_SYNC : CALL_WRITE, &kind))
+                return true;
+        if (kind == FAULT_KILL)
+                raise(SIGKILL);
+        errno = kind == FAULT_FULL ? ENOSPC : EIO;
+        return false;
 }
 
 static sqlite3_file *real_of(sqlite3_file *file)

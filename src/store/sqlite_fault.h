@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef COUNTERSIGN_TEST_HOOKS
+
 enum fault_kind { FAULT_NONE, FAULT_FULL, FAULT_WRITE, FAULT_SYNC, FAULT_IO, FAULT_KILL };
 
 /* From the n-th call from now on (1 is the next); `once`: that one only. Any thread, at any time. */
@@ -25,3 +27,19 @@ void sqlite_fault_set(enum fault_kind kind, uint64_t nth, bool once);
 /* Calls counted since then, and how many of them failed. */
 uint64_t sqlite_fault_calls(void);
 uint64_t sqlite_fault_failed(void);
+
+/*
+ * For the files that the store writes by itself (new cells): false, with errno
+ * set, if this write or sync must fail.
+ */
+bool sqlite_fault_pass(bool is_sync);
+
+#else
+
+static inline bool sqlite_fault_pass(bool is_sync)
+{
+        (void)is_sync;
+        return true;
+}
+
+#endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/sqlite.h"
+#include "store/sqlite_fault.h"
 
 #include "base/heap.h"
 
@@ -111,7 +112,7 @@ static bool sync_folder(const char *path, struct err *err)
 {
         __attribute__((cleanup(fd_closep))) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        if (fd < 0 || fsync(fd) != 0)
+        if (fd < 0 || !sqlite_fault_pass(true) || fsync(fd) != 0)
                 return err_set_errno(err, ERR_STORE_FAILED, errno, "a folder of the store cannot be synced");
         return true;
 }
@@ -130,12 +131,14 @@ static bool write_file(const char *path, const struct template *template, struct
         if (fd < 0)
                 return fail_file("a new file cannot be made", err);
         for (size_t done = 0; done < template->size_bytes;) {
+                if (!sqlite_fault_pass(false))
+                        return fail_file("a new file cannot be written", err);
                 ssize_t written = write(fd, template->bytes + done, template->size_bytes - done);
                 if (written < 0 && errno != EINTR)
                         return fail_file("a new file cannot be written", err);
                 done += written > 0 ? (size_t)written : 0;
         }
-        return fsync(fd) == 0 || fail_file("a new file cannot be synced", err);
+        return (sqlite_fault_pass(true) && fsync(fd) == 0) || fail_file("a new file cannot be synced", err);
 }
 
 /* A file appears whole or not at all: it is named when it is synced, and never takes another's place. */

@@ -126,7 +126,10 @@ void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg);
 
 /* Cells. These block: for plain threads, or inside fiber_offload. */
 
-/* Durable when it returns true. ALREADY_EXISTS if there is such a cell. */
+/*
+ * Durable when it returns true; whole or not there in any case. ALREADY_EXISTS if
+ * there is such a cell, as there may be after an earlier call failed at its end.
+ */
 bool store_cell_create(struct store *store, const struct cell_ref *cell, struct err *err) MUST_USE;
 /* False also if the ref is malformed. */
 bool store_cell_exists(struct store *store, const struct cell_ref *cell);

@@ -258,6 +258,51 @@ static void a_dead_disk_loses_nothing(void **state)
         fail_every(FAULT_IO, false, &uncertain);
 }
 
+static bool count_cells(const struct cell_ref *found, void *arg, struct err *err)
+{
+        (void)found;
+        (void)err;
+        ++*(int *)arg;
+        return true;
+}
+
+static bool nothing(struct tx *tx, void *arg, struct err *err)
+{
+        (void)tx;
+        (void)arg;
+        (void)err;
+        return true;
+}
+
+/* A cell is there and works, or is not there and can be made. */
+static void a_cell_is_never_half_made(void **state)
+{
+        static const enum fault_kind kinds[] = {FAULT_FULL, FAULT_SYNC, FAULT_IO};
+        const struct cell_ref next = {STR("ten_next"), STR("us")};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                bool made = false;
+                for (uint64_t n = 1; !made; n++) {
+                        struct fixture *fixture = fixture_ready();
+                        int found = 0;
+                        struct err err;
+                        sqlite_fault_set(kinds[i], n, false);
+                        made = store_cell_create(fixture->store, &next, &err);
+                        sqlite_fault_set(FAULT_NONE, 0, false);
+                        if (!made)
+                                assert_int_equal(err.code,
+                                                 kinds[i] == FAULT_FULL ? ERR_STORE_FULL : ERR_STORE_FAILED);
+                        assert_true(store_cell_list(fixture->store, next.region, count_cells, &found, &err));
+                        assert_int_equal(found, store_cell_exists(fixture->store, &next));
+                        if (found == 0)
+                                assert_true(store_cell_create(fixture->store, &next, &err));
+                        assert_true(store_write(fixture->store, &next, NULL, nothing, NULL, &err));
+                        fixture_free(fixture);
+                }
+        }
+}
+
 static void a_full_disk_is_said_to_be_full(void **state)
 {
         struct fixture *fixture = fixture_ready();
@@ -468,6 +513,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_failing_write_loses_nothing),
                 cmocka_unit_test(a_failing_sync_loses_nothing),
                 cmocka_unit_test(a_dead_disk_loses_nothing),
+                cmocka_unit_test(a_cell_is_never_half_made),
                 cmocka_unit_test(a_full_disk_is_said_to_be_full),
                 cmocka_unit_test(no_memory_at_any_point_loses_nothing),
                 cmocka_unit_test(opening_without_memory_fails_and_leaks_nothing),

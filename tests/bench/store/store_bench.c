@@ -111,11 +111,11 @@ static int compare_i64(const void *a, const void *b)
 enum { SAMPLES = 1 << 16 };
 static int64_t samples[SAMPLES];
 
-static int64_t percentile(size_t n, double part)
-{
-        size_t count = n < SAMPLES ? n : SAMPLES;
+static size_t sample_count;
 
-        return count ? samples[(size_t)((double)(count - 1) * part)] : 0;
+static int64_t percentile(double part)
+{
+        return sample_count ? samples[(size_t)((double)(sample_count - 1) * part)] : 0;
 }
 
 static int64_t next_id = 1;
@@ -170,7 +170,8 @@ static double pump(struct store *store, bool is_write)
         for (int i = 0; i < in_flight; i++)
                 arena_done(&slots[i].arena);
         free(slots);
-        qsort(samples, done < SAMPLES ? done : SAMPLES, sizeof(samples[0]), compare_i64);
+        sample_count = done < SAMPLES ? done : SAMPLES;
+        qsort(samples, sample_count, sizeof(samples[0]), compare_i64);
         return (double)done * 1e6 / (double)(now_us - start_us);
 }
 
@@ -238,11 +239,11 @@ static void bench_rates(struct fixture *fixture)
         fixture_cell(fixture, &cell);
         store_stats(fixture->store, &before);
         writes = pump(fixture->store, true);
-        write_p50 = percentile(SAMPLES, 0.5);
-        write_p99 = percentile(SAMPLES, 0.99);
+        write_p50 = percentile(0.5);
+        write_p99 = percentile(0.99);
         reads = pump(fixture->store, false);
-        read_p50 = percentile(SAMPLES, 0.5);
-        read_p99 = percentile(SAMPLES, 0.99);
+        read_p50 = percentile(0.5);
+        read_p99 = percentile(0.99);
         store_stats(fixture->store, &after);
         batch = (double)after.writes / (double)after.commits;
         read_batch = (double)after.reads / (double)after.read_batches;
