@@ -149,7 +149,8 @@ static inline struct cel_value cel_opaque(const struct cel_opaque *opaque)
 /* The value that a JSON document is, without copying: numbers become int, uint or double as written. */
 struct cel_value cel_json(const struct json *json);
 
-/* A map from entries (not copied, except the index of a large one). False: repeated or bad key, no memory. */
+/* A map from entries (not copied, except the index of a large one). False: repeated or bad key, no memory.
+ */
 bool cel_map_make(struct arena *arena, const struct cel_entry *entries, uint32_t count,
                   struct cel_value *ret, struct err *err) MUST_USE;
 
@@ -269,8 +270,8 @@ bool cel_env_slot(const struct cel_env *env, struct str name, uint32_t *ret_slot
 uint32_t cel_env_variable_count(const struct cel_env *env);
 
 /* Must be pure, and may be called from any thread. A CEL_ERROR among args never reaches it. */
-typedef struct cel_value (*cel_function)(struct cel_call *call, const struct cel_value *args,
-                                         uint32_t count, void *data);
+typedef struct cel_value (*cel_function)(struct cel_call *call, const struct cel_value *args, uint32_t count,
+                                         void *data);
 
 struct cel_function_decl {
         const char *name;          /* "hash", "acme.hash" */
@@ -301,7 +302,8 @@ struct cel_options {
 
 enum {
         CEL_SOURCE_MAX_BYTES = 64 * 1024,
-        CEL_NESTING_MAX = 96, /* of the text and of the tree */
+        CEL_NESTING_MAX = 96,     /* of the tree: a + b + c is two deep */
+        CEL_PARENTHESES_MAX = 48, /* of parentheses, brackets, braces and arguments in the text */
         CEL_NODES_MAX = 16384,
 };
 

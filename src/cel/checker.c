@@ -1,0 +1,732 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cel/checker.h"
+#include "cel/eval.h"
+
+#include <stdio.h>
+
+static bool check(struct checker *c, struct node *node);
+
+static bool fail(struct checker *c, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static bool fail(struct checker *c, uint32_t offset, const char *format, ...)
+{
+        char message[300];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(message, sizeof(message), format, args);
+        va_end(args);
+        return cel_message_at(c->err, ERR_EXPRESSION, c->source, offset, "%s", message);
+}
+
+/* For messages: the type as text, in a buffer that is cut off when it is long. */
+struct type_text {
+        char text[100];
+};
+
+static struct type_text show(struct checker *c, const struct cel_type *type)
+{
+        struct type_text shown;
+        BUF_SCOPED buf;
+
+        buf_init(&buf, 4096);
+        cel_type_append(&buf, unify_resolve(c, type, true));
+        snprintf(shown.text, sizeof(shown.text), "%.*s", STR_ARG(buf_str(&buf)));
+        return shown;
+}
+
+/* ---- Names ---- */
+
+/* "a.b.c" of a chain of plain selections; empty for anything else. Writes into the arena once. */
+static size_t name_length(const struct node *node)
+{
+        size_t inner;
+
+        if (node->kind == NODE_IDENT)
+                return node->name.len;
+        if (node->kind != NODE_SELECT || node->test || node->optional)
+                return 0;
+        inner = name_length(node->args[0]);
+        return inner > 0 ? inner + 1 + node->name.len : 0;
+}
+
+static char *name_write(const struct node *node, char *to)
+{
+        if (node->kind == NODE_SELECT) {
+                to = name_write(node->args[0], to);
+                *to++ = '.';
+        }
+        memcpy(to, node->name.ptr, node->name.len);
+        return to + node->name.len;
+}
+
+static const struct node *chain_root(const struct node *node)
+{
+        while (node->kind == NODE_SELECT)
+                node = node->args[0];
+        return node;
+}
+
+static struct str qualified_name(struct checker *c, const struct node *node, struct str suffix)
+{
+        size_t len = name_length(node);
+        char *text;
+
+        if (len == 0)
+                return STR_NULL;
+        if (node->kind == NODE_IDENT && suffix.len == 0)
+                return node->name;
+        text = arena_alloc_bytes(c->arena, len + 1 + suffix.len);
+        if (!text) {
+                c->failed = true;
+                return STR_NULL;
+        }
+        name_write(node, text);
+        if (suffix.len > 0) {
+                text[len++] = '.';
+                memcpy(text + len, suffix.ptr, suffix.len);
+                len += suffix.len;
+        }
+        return str_make(text, len);
+}
+
+/*
+ * langdef "Name Resolution": in container a.b the name x.y means a.b.x.y, then
+ * a.x.y, then x.y. Calls `found` for each candidate until it says true.
+ */
+static bool each_candidate(struct checker *c, struct str name, bool leading_dot,
+                           bool (*found)(struct checker *, struct str, void *), void *data)
+{
+        struct str container = leading_dot ? STR_NULL : c->env->container;
+
+        while (container.len > 0) {
+                struct arena_mark mark = arena_mark(c->arena);
+                struct str candidate =
+                        arena_printf(c->arena, "%.*s.%.*s", STR_ARG(container), STR_ARG(name));
+
+                if (!candidate.ptr) {
+                        c->failed = true;
+                        return false;
+                }
+                if (found(c, candidate, data))
+                        return true;
+                arena_rewind(c->arena, mark);
+                while (container.len > 0 && container.ptr[container.len - 1] != '.')
+                        container.len--;
+                container.len -= container.len > 0;
+        }
+        return found(c, name, data);
+}
+
+static const struct scope *find_local(const struct checker *c, struct str name)
+{
+        for (const struct scope *s = c->scope; s; s = s->outer)
+                if (str_eq(s->name, name))
+                        return s;
+        return NULL;
+}
+
+static bool bind_global(struct checker *c, struct str name, void *data)
+{
+        struct node *node = data;
+        const struct variable *variable = env_variable(c->env, name);
+        const struct cel_type *type;
+
+        if (variable) {
+                node->bound = BOUND_VARIABLE;
+                node->slot = variable->slot;
+                node->type = variable->type;
+                return true;
+        }
+        node->bound = BOUND_TYPE;
+        if (str_is(name, "google.protobuf.NullValue.NULL_VALUE")) {
+                node->literal = cel_null();
+                node->type = type_simple(TYPE_NULL);
+                return true;
+        }
+        type = env_type(c->env, c->arena, name);
+        if (!type) {
+                node->bound = BOUND_NOT;
+                return false;
+        }
+        node->literal = (struct cel_value){.kind = CEL_TYPE};
+        node->literal.bytes = type_value_name(type).ptr;
+        node->literal.len = (uint32_t)type_value_name(type).len;
+        node->type = type_of_type(c->arena, type);
+        c->failed |= !node->type;
+        return true;
+}
+
+/* Whether the whole chain is one declared name. Locals hide globals of the same first word. */
+static bool bind_name(struct checker *c, struct node *node)
+{
+        const struct node *root = chain_root(node);
+        struct str name;
+
+        if (name_length(node) == 0 || (!root->leading_dot && find_local(c, root->name)))
+                return false;
+        name = qualified_name(c, node, STR_NULL);
+        return name.len > 0 && each_candidate(c, name, root->leading_dot, bind_global, node);
+}
+
+static bool undeclared(struct checker *c, struct node *node, const char *what, struct str name,
+                       bool function)
+{
+        struct nearest nearest;
+
+        nearest_init(&nearest, name);
+        if (function) {
+                for (const struct function *f = c->env->newest_function; f; f = f->older)
+                        nearest_offer(&nearest, f->name);
+        } else {
+                for (const struct scope *s = c->scope; s; s = s->outer)
+                        nearest_offer(&nearest, s->name);
+                for (const struct variable *v = c->env->newest_variable; v; v = v->older)
+                        nearest_offer(&nearest, v->name);
+        }
+        if (nearest.best.len > 0)
+                return fail(c, node->position, "there is no %s \"%.*s\"; did you mean \"%.*s\"?", what,
+                            STR_ARG(str_slice(name, 0, 80)), STR_ARG(nearest.best));
+        return fail(c, node->position, "there is no %s \"%.*s\"", what, STR_ARG(str_slice(name, 0, 80)));
+}
+
+static bool check_ident(struct checker *c, struct node *node)
+{
+        const struct scope *local = node->leading_dot ? NULL : find_local(c, node->name);
+
+        if (local) {
+                node->bound = BOUND_LOCAL;
+                node->slot = local->slot;
+                node->type = local->type;
+                return true;
+        }
+        if (bind_name(c, node))
+                return true;
+        node->bound = BOUND_UNKNOWN;
+        node->type = type_simple(TYPE_DYN);
+        return c->unchecked || undeclared(c, node, "variable", node->name, false);
+}
+
+/* ---- Selections ---- */
+
+static const struct cel_type *wrap_optional(struct checker *c, const struct cel_type *type)
+{
+        const struct cel_type *made = type_optional(c->arena, type);
+
+        c->failed |= !made;
+        return made ? made : type_simple(TYPE_DYN);
+}
+
+/* The type of a field of an operand that was checked already. */
+static bool select_type(struct checker *c, struct node *node)
+{
+        const struct cel_type *operand = unify_resolve(c, node->args[0]->type, false);
+        bool optional = type_is_optional(operand);
+
+        if (optional)
+                operand = operand->params[0];
+        switch ((enum type_kind)operand->kind) {
+        case TYPE_MAP:
+                node->type = operand->params[1];
+                break;
+        case TYPE_VAR:
+                (void)unify_assignable(c, operand, type_simple(TYPE_DYN));
+                node->type = type_simple(TYPE_DYN);
+                break;
+        case TYPE_DYN:
+                node->type = operand;
+                break;
+        default:
+                node->type = type_simple(TYPE_DYN);
+                if (!c->unchecked)
+                        return fail(c, node->position, "%s has no fields; \"%.*s\" cannot be selected",
+                                    show(c, operand).text, STR_ARG(str_slice(node->name, 0, 80)));
+        }
+        if (optional || node->optional)
+                node->type = wrap_optional(c, node->type);
+        return true;
+}
+
+static bool check_select(struct checker *c, struct node *node)
+{
+        if (!node->test && bind_name(c, node))
+                return true;
+        if (!check(c, node->args[0]) || !select_type(c, node))
+                return false;
+        if (node->test)
+                node->type = type_simple(TYPE_BOOL);
+        return true;
+}
+
+static bool check_index(struct checker *c, struct node *node)
+{
+        const struct cel_type *operand;
+        const struct cel_type *wanted;
+        bool optional;
+
+        if (!check(c, node->args[0]) || !check(c, node->args[1]))
+                return false;
+        operand = unify_resolve(c, node->args[0]->type, false);
+        optional = type_is_optional(operand);
+        if (optional)
+                operand = operand->params[0];
+        node->type = type_simple(TYPE_DYN);
+        if (operand->kind == TYPE_LIST || operand->kind == TYPE_MAP) {
+                wanted = operand->kind == TYPE_LIST ? type_simple(TYPE_INT) : operand->params[0];
+                node->type = operand->params[operand->kind == TYPE_MAP];
+                if (!unify_assignable(c, wanted, node->args[1]->type) && !c->unchecked)
+                        return fail(c, node->args[1]->position, "%s is indexed by %s, not by %s",
+                                    show(c, operand).text, show(c, wanted).text,
+                                    show(c, node->args[1]->type).text);
+        } else if (operand->kind == TYPE_VAR) {
+                (void)unify_assignable(c, operand, type_simple(TYPE_DYN));
+        } else if (operand->kind != TYPE_DYN && !c->unchecked) {
+                return fail(c, node->position, "%s cannot be indexed", show(c, operand).text);
+        }
+        if (optional || node->optional)
+                node->type = wrap_optional(c, node->type);
+        return true;
+}
+
+/* ---- Calls ---- */
+
+static bool no_overload(struct checker *c, struct node *node)
+{
+        char text[200];
+        size_t at = 0;
+
+        text[0] = '\0';
+        for (uint32_t i = 0; i < node->count && at < sizeof(text) - 1; i++) {
+                const char *before = i == 0 ? "" : node->member && i == 1 ? ".(" : ", ";
+                int len = snprintf(text + at, sizeof(text) - at, "%s%s", before,
+                                   show(c, node->args[i]->type).text);
+
+                at += len > 0 ? (size_t)len : 0;
+        }
+        if (node->member)
+                return fail(c, node->position, "\"%.*s\" does not take %s%s)", STR_ARG(node->name), text,
+                            node->count == 1 ? ".(" : "");
+        return fail(c, node->position, "\"%.*s\" does not take (%s)", STR_ARG(node->name), text);
+}
+
+/* langdef: the result of all overloads that fit; dyn when they differ. */
+static bool resolve_overload(struct checker *c, struct node *node, const struct function *function)
+{
+        enum { MOST = 6 };
+        const struct cel_type *types[MOST];
+        const struct cel_type *result = NULL;
+
+        node->function = function;
+        node->type = type_simple(TYPE_DYN);
+        for (uint32_t i = 0; i < node->count && i < MOST; i++)
+                types[i] = node->args[i]->type;
+        for (const struct overload *o = function->overloads; o; o = o->next) {
+                const struct cel_type *fresh[26] = {NULL};
+                const struct cel_type *params[MOST];
+                const struct cel_type *this;
+
+                if (o->member != node->member || o->count != node->count || o->count > MOST)
+                        continue;
+                for (uint32_t i = 0; i < o->count; i++)
+                        params[i] = unify_instantiate(c, o->params[i], fresh);
+                if (!unify_assignable_all(c, params, types, o->count))
+                        continue;
+                this = unify_resolve(c, unify_instantiate(c, o->result, fresh), false);
+                if (!result)
+                        result = this;
+                else if (result->kind != TYPE_DYN && !cel_type_equal(result, this))
+                        result = type_simple(TYPE_DYN);
+        }
+        if (result)
+                node->type = result;
+        return result || c->unchecked || no_overload(c, node);
+}
+
+static bool find_function(struct checker *c, struct str name, void *data)
+{
+        const struct function **found = data;
+
+        *found = env_function(c->env, name);
+        return *found != NULL;
+}
+
+static bool has_style(const struct function *function, bool member)
+{
+        for (const struct overload *o = function->overloads; o; o = o->next)
+                if (o->member == member)
+                        return true;
+        return false;
+}
+
+/* a.b.f(x): the function "a.b.f" when there is one, and then not a member. */
+static const struct function *namespaced(struct checker *c, struct node *node)
+{
+        const struct node *root = chain_root(node->args[0]);
+        const struct function *function = NULL;
+        struct str name;
+
+        if (name_length(node->args[0]) == 0 || (!root->leading_dot && find_local(c, root->name)))
+                return NULL;
+        name = qualified_name(c, node->args[0], node->name);
+        if (name.len == 0 || !each_candidate(c, name, root->leading_dot, find_function, (void *)&function) ||
+            !has_style(function, false))
+                return NULL;
+        node->member = false;
+        node->name = name;
+        node->args++;
+        node->count--;
+        return function;
+}
+
+static bool check_call(struct checker *c, struct node *node)
+{
+        const struct function *function = NULL;
+
+        if (node->member)
+                function = namespaced(c, node);
+        for (uint32_t i = 0; i < node->count; i++)
+                if (!check(c, node->args[i]))
+                        return false;
+        if (!function) {
+                if (node->member)
+                        function = env_function(c->env, node->name);
+                else
+                        each_candidate(c, node->name, node->leading_dot, find_function, (void *)&function);
+        }
+        if (function)
+                return resolve_overload(c, node, function);
+        node->type = type_simple(TYPE_DYN);
+        return c->unchecked || undeclared(c, node, "function", node->name, true);
+}
+
+/* ---- Literals with parts ---- */
+
+/* The type of an item; of what is in the optional, where the item is marked with '?'. */
+static bool item_type(struct checker *c, struct node *item, bool optional, const struct cel_type **ret)
+{
+        const struct cel_type *type = unify_resolve(c, item->type, false);
+
+        *ret = item->type;
+        if (!optional)
+                return true;
+        if (type_is_optional(type)) {
+                *ret = type->params[0];
+                return true;
+        }
+        *ret = type_simple(TYPE_DYN);
+        return c->unchecked || type->kind == TYPE_DYN ||
+               fail(c, item->position, "an entry marked with '?' needs an optional value, not %s",
+                    show(c, type).text);
+}
+
+static bool check_list(struct checker *c, struct node *node)
+{
+        const struct cel_type *joined = NULL;
+        const struct cel_type *type;
+
+        for (uint32_t i = 0; i < node->count; i++) {
+                if (!check(c, node->args[i]) ||
+                    !item_type(c, node->args[i], node->args[i]->optional_item, &type))
+                        return false;
+                joined = unify_join(c, joined, type);
+        }
+        node->type = type_list(c->arena, joined ? joined : unify_new_var(c));
+        c->failed |= !node->type;
+        return !c->failed;
+}
+
+static bool check_map(struct checker *c, struct node *node)
+{
+        const struct cel_type *key = NULL;
+        const struct cel_type *value = NULL;
+        const struct cel_type *type;
+
+        for (uint32_t i = 0; i < node->count; i += 2) {
+                if (!check(c, node->args[i]) || !check(c, node->args[i + 1]) ||
+                    !item_type(c, node->args[i + 1], node->args[i]->optional_item, &type))
+                        return false;
+                key = unify_join(c, key, node->args[i]->type);
+                value = unify_join(c, value, type);
+        }
+        key = key ? key : unify_new_var(c);
+        node->type = type_map(c->arena, key, value ? value : unify_new_var(c));
+        c->failed |= !node->type;
+        return !c->failed;
+}
+
+static bool bind_struct(struct checker *c, struct str name, void *data)
+{
+        struct node *node = data;
+
+        if (!wellknown_name(name))
+                return false;
+        node->name = name;
+        node->type = env_type(c->env, c->arena, name);
+        c->failed |= !node->type;
+        return true;
+}
+
+/* Of protobuf's messages only those exist that are plain CEL values. */
+static bool check_struct(struct checker *c, struct node *node)
+{
+        node->type = type_simple(TYPE_DYN);
+        for (uint32_t i = 1; i < node->count; i += 2)
+                if (!check(c, node->args[i]))
+                        return false;
+        return each_candidate(c, node->name, node->leading_dot, bind_struct, node) || c->unchecked ||
+               fail(c, node->position, "there is no type \"%.*s\" whose values are written with braces",
+                    STR_ARG(str_slice(node->name, 0, 80)));
+}
+
+/* ---- What introduces names ---- */
+
+/* Checks `body` with a name in scope, and says what slot it has. */
+static bool check_within(struct checker *c, struct node *body, struct str name, const struct cel_type *type,
+                         uint32_t *ret_slot)
+{
+        struct scope scope = {name, type, c->locals, c->scope};
+        bool ok;
+
+        *ret_slot = c->locals++;
+        if (c->locals > c->locals_most)
+                c->locals_most = c->locals;
+        c->scope = &scope;
+        ok = check(c, body);
+        c->scope = scope.outer;
+        c->locals--;
+        return ok;
+}
+
+static bool expect_bool(struct checker *c, const struct node *node, const char *what)
+{
+        if (unify_assignable(c, type_simple(TYPE_BOOL), node->type) || c->unchecked)
+                return true;
+        return fail(c, node->position, "%s must be a bool, not %s", what, show(c, node->type).text);
+}
+
+/* The types of the variables of a comprehension over `range`. */
+static bool range_types(struct checker *c, const struct node *node, const struct cel_type **ret_first,
+                        const struct cel_type **ret_second)
+{
+        const struct cel_type *range = unify_resolve(c, node->args[0]->type, false);
+        bool two = node->name2.len > 0;
+
+        *ret_first = *ret_second = type_simple(TYPE_DYN);
+        if (range->kind == TYPE_LIST) {
+                *ret_first = two ? type_simple(TYPE_INT) : range->params[0];
+                *ret_second = range->params[0];
+        } else if (range->kind == TYPE_MAP) {
+                *ret_first = range->params[0];
+                *ret_second = range->params[1];
+        } else if (range->kind == TYPE_VAR) {
+                (void)unify_assignable(c, range, type_simple(TYPE_DYN));
+        } else if (range->kind != TYPE_DYN && !c->unchecked) {
+                return fail(c, node->args[0]->position,
+                            "a comprehension runs over a list or a map, not over %s", show(c, range).text);
+        }
+        return true;
+}
+
+static bool check_loop_parts(struct checker *c, struct node *node)
+{
+        bool predicate = node->loop <= LOOP_FILTER;
+
+        for (uint32_t i = 1; i < node->count; i++) {
+                if (!check(c, node->args[i]))
+                        return false;
+                if ((predicate || (node->count == 3 && i == 1)) &&
+                    !expect_bool(c, node->args[i], "the condition of a comprehension"))
+                        return false;
+        }
+        return true;
+}
+
+static bool loop_type(struct checker *c, struct node *node, const struct cel_type *first)
+{
+        const struct cel_type *last = node->args[node->count - 1]->type;
+
+        switch ((enum loop_kind)node->loop) {
+        case LOOP_ALL:
+        case LOOP_EXISTS:
+        case LOOP_EXISTS_ONE:
+                node->type = type_simple(TYPE_BOOL);
+                break;
+        case LOOP_FILTER:
+                node->type = type_list(c->arena, first);
+                break;
+        case LOOP_MAP:
+                node->type = type_list(c->arena, last);
+                break;
+        case LOOP_TRANSFORM_MAP:
+                node->type = type_map(c->arena, first, last);
+                break;
+        case LOOP_TRANSFORM_MAP_ENTRY:
+                node->type = unify_resolve(c, last, false);
+                if (node->type->kind != TYPE_MAP && node->type->kind != TYPE_DYN && !c->unchecked)
+                        return fail(c, node->args[node->count - 1]->position,
+                                    "transformMapEntry makes maps, not %s", show(c, node->type).text);
+                break;
+        }
+        c->failed |= !node->type;
+        return !c->failed;
+}
+
+static bool check_comprehension(struct checker *c, struct node *node)
+{
+        struct scope first = {.name = node->name};
+        struct scope second = {.name = node->name2};
+        bool ok;
+
+        if (!check(c, node->args[0]) || !range_types(c, node, &first.type, &second.type))
+                return false;
+        node->slot = first.slot = c->locals++;
+        node->slot2 = second.slot = c->locals++;
+        if (c->locals > c->locals_most)
+                c->locals_most = c->locals;
+        first.outer = c->scope;
+        second.outer = &first;
+        c->scope = node->name2.len > 0 ? &second : &first;
+        ok = check_loop_parts(c, node);
+        c->scope = first.outer;
+        c->locals -= 2;
+        return ok && loop_type(c, node, first.type);
+}
+
+static bool check_bind(struct checker *c, struct node *node)
+{
+        if (!check(c, node->args[0]) ||
+            !check_within(c, node->args[1], node->name, node->args[0]->type, &node->slot))
+                return false;
+        node->type = node->args[1]->type;
+        return true;
+}
+
+/* Value i sees the values before it, as cel.index(0) to cel.index(i - 1). */
+static bool check_block(struct checker *c, struct node *node)
+{
+        const struct scope *outer = c->scope;
+        uint32_t values = node->count - 1;
+        struct scope *scopes = ARENA_ARRAY(c->arena, struct scope, values);
+
+        if (!scopes)
+                return arena_check(c->arena, c->err);
+        node->slot = c->locals;
+        c->locals += values;
+        if (c->locals > c->locals_most)
+                c->locals_most = c->locals;
+        for (uint32_t i = 0; i < node->count; i++) {
+                if (!check(c, node->args[i]))
+                        return false;
+                if (i == values)
+                        break;
+                scopes[i] = (struct scope){arena_printf(c->arena, "@index:%u", i), node->args[i]->type,
+                                           node->slot + i, c->scope};
+                c->scope = &scopes[i];
+        }
+        c->scope = outer;
+        c->locals -= values;
+        node->type = node->args[values]->type;
+        return true;
+}
+
+static bool check_opt_map(struct checker *c, struct node *node)
+{
+        const struct cel_type *operand;
+        const struct cel_type *inner = type_simple(TYPE_DYN);
+
+        if (!check(c, node->args[0]))
+                return false;
+        operand = unify_resolve(c, node->args[0]->type, false);
+        if (type_is_optional(operand))
+                inner = operand->params[0];
+        else if (operand->kind != TYPE_DYN && operand->kind != TYPE_VAR && !c->unchecked)
+                return fail(c, node->position, "optMap and optFlatMap need an optional, not %s",
+                            show(c, operand).text);
+        if (!check_within(c, node->args[1], node->name, inner, &node->slot))
+                return false;
+        node->type = node->args[1]->type;
+        if (!node->optional)
+                node->type = wrap_optional(c, node->type);
+        return true;
+}
+
+/* ---- The rest ---- */
+
+static bool check_logical(struct checker *c, struct node *node)
+{
+        node->type = type_simple(TYPE_BOOL);
+        for (uint32_t i = 0; i < node->count; i++)
+                if (!check(c, node->args[i]) ||
+                    !expect_bool(c, node->args[i],
+                                 node->kind == NODE_AND ? "what && takes" : "what || takes"))
+                        return false;
+        return true;
+}
+
+static bool check_condition(struct checker *c, struct node *node)
+{
+        if (!check(c, node->args[0]) || !expect_bool(c, node->args[0], "what stands before '?'") ||
+            !check(c, node->args[1]) || !check(c, node->args[2]))
+                return false;
+        if (!unify_assignable(c, node->args[2]->type, node->args[1]->type) && !c->unchecked)
+                return fail(c, node->position, "both values of a condition need one type, not %s and %s",
+                            show(c, node->args[1]->type).text, show(c, node->args[2]->type).text);
+        node->type = unify_join(c, node->args[1]->type, node->args[2]->type);
+        return true;
+}
+
+static bool check_literal(struct node *node)
+{
+        static const uint8_t types[] = {
+                [CEL_NULL] = TYPE_NULL,   [CEL_BOOL] = TYPE_BOOL,     [CEL_INT] = TYPE_INT,
+                [CEL_UINT] = TYPE_UINT,   [CEL_DOUBLE] = TYPE_DOUBLE, [CEL_STRING] = TYPE_STRING,
+                [CEL_BYTES] = TYPE_BYTES,
+        };
+
+        node->type = type_simple(types[node->literal.kind]);
+        return true;
+}
+
+static bool check(struct checker *c, struct node *node)
+{
+        switch ((enum node_kind)node->kind) {
+        case NODE_LITERAL:
+                return check_literal(node);
+        case NODE_IDENT:
+                return check_ident(c, node);
+        case NODE_SELECT:
+                return check_select(c, node);
+        case NODE_CALL:
+                return check_call(c, node);
+        case NODE_INDEX:
+                return check_index(c, node);
+        case NODE_AND:
+        case NODE_OR:
+                return check_logical(c, node);
+        case NODE_CONDITION:
+                return check_condition(c, node);
+        case NODE_LIST:
+                return check_list(c, node);
+        case NODE_MAP:
+                return check_map(c, node);
+        case NODE_STRUCT:
+                return check_struct(c, node);
+        case NODE_COMPREHENSION:
+                return check_comprehension(c, node);
+        case NODE_BIND:
+                return check_bind(c, node);
+        case NODE_BLOCK:
+                return check_block(c, node);
+        case NODE_OPT_MAP:
+                return check_opt_map(c, node);
+        }
+        return false;
+}
+
+bool cel_check(struct checker *c, struct node *root)
+{
+        if (!check(c, root))
+                return false;
+        root->type = unify_resolve(c, root->type, true);
+        return !c->failed || err_set(c->err, ERR_NO_MEMORY, "no memory to check the expression");
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a program can cost, before it runs. */
+#pragma once
+
+#include "cel/program.h"
+
+/* False: no memory. */
+bool cost_estimate(const struct cel_program *program, struct cel_cost *ret) MUST_USE;
