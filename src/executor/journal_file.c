@@ -159,7 +159,7 @@ static bool read_all(struct journal_file *file, journal_line_fn fn, void *arg, s
 {
         struct stat st;
         void *map;
-        size_t size, end;
+        size_t size, end = 0;
         bool ok;
 
         if (fstat(file->fd, &st) < 0)

@@ -36,7 +36,7 @@ build() {
         printf './dev: building %s\n' "$folder" >&2
         ninja -C "$folder" "$@" >"$log" 2>&1 || {
                 # From the first failure on, without the steps that went well.
-                sed -n '/^FAILED:/,$p' "$log" | grep -vE '^\[[0-9]+/[0-9]+\]' | head -n 60 >&2
+                sed -n '/ERROR:/p; /^FAILED:/,$p' "$log" | grep -vE '^\[[0-9]+/[0-9]+\]' | head -n 60 >&2
                 die "the build of $folder failed; all of it is in $log"
         }
 }
