@@ -30,7 +30,8 @@ static bool make_report(struct executor *executor, struct arena *arena, const st
                 .output_truncated = end->output.truncated,
         };
         struct dsse_signature signature;
-        struct dsse_envelope envelope = {.payload_type = STR(REPORT_PAYLOAD_TYPE), .signatures = &signature, .count = 1};
+        struct dsse_envelope envelope = {
+                .payload_type = STR(REPORT_PAYLOAD_TYPE), .signatures = &signature, .count = 1};
         BUF_SCOPED text;
 
         /* A clock that went back must not make the report contradict itself. */
@@ -99,7 +100,8 @@ bool claim_finish(struct executor *executor, struct arena *arena, const struct c
         return claim_send_report(executor, arena, end->action, result.report);
 }
 
-/* ---- the way there --------------------------------------------------------------------------------------- */
+/* ---- the way there ---------------------------------------------------------------------------------------
+ */
 
 struct claim {
         struct executor *executor;
@@ -134,7 +136,8 @@ static bool take(struct claim *claim, int64_t *ret_rest_ms)
                 return false;
         }
         test_step("claiming noted");
-        if (server_take_claim(&executor->server, claim->arena, claim->action, &claim->taken, &verdict, &err)) {
+        if (server_take_claim(&executor->server, claim->arena, claim->action, &claim->taken, &verdict,
+                              &err)) {
                 test_step("claimed");
                 return true;
         }
@@ -216,7 +219,8 @@ static bool send_piece(void *arg, int64_t offset, struct str piece, struct err *
         bool ok;
 
         arena_init(&arena, 1024 * 1024);
-        ok = server_send_output(&claim->executor->server, &arena, claim->action, offset, piece, &verdict, err);
+        ok = server_send_output(&claim->executor->server, &arena, claim->action, offset, piece, &verdict,
+                                err);
         /* What the server does not want is not worth another try. */
         return ok || verdict == SERVER_NO;
 }
@@ -263,7 +267,8 @@ static void run(struct claim *claim)
                 return;
         }
         test_step("begun");
-        claim->connector->ops->run(claim->connector, claim->arena, &claim->verified.statement, output, &result);
+        claim->connector->ops->run(claim->connector, claim->arena, &claim->verified.statement, output,
+                                   &result);
         test_step("ran");
         output_finish(output, OUTPUT_DRAIN_MS, &end.output);
         test_step("output sent");

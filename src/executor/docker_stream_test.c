@@ -26,7 +26,8 @@ static void frames_are_joined_however_they_are_cut(void **state)
 
                 buf_init(&got, 100);
                 for (size_t at = 0; at < MIXED.len; at += piece)
-                        assert_true(docker_stream_feed(&stream, str_slice(MIXED, at, piece), collect, &got, &err));
+                        assert_true(docker_stream_feed(&stream, str_slice(MIXED, at, piece), collect, &got,
+                                                       &err));
                 assert_true(docker_stream_end(&stream, &err));
                 assert_true(str_is(buf_str(&got), "outerrmore"));
         }

@@ -12,7 +12,8 @@ static bool check_digest(const struct executor_config *config, const struct rost
         if (!config->roster_digest || str_is(roster->digest, config->roster_digest))
                 return true;
         return err_set(err, ERR_BAD_ENVELOPE,
-                       "the server's roster version %lld has the digest %.*s, and not %s as you demand; do not trust this server before you know why",
+                       "the server's roster version %lld has the digest %.*s, and not %s as you demand; do "
+                       "not trust this server before you know why",
                        (long long)roster->version, STR_ARG(roster->digest), config->roster_digest);
 }
 
@@ -49,9 +50,11 @@ static bool enrol(struct executor *executor, struct arena *arena, struct err *er
         test_step("enrol");
         if (!server_enrol(&executor->server, arena, str_from(config->token), ed25519_public_str(public_key),
                           &enrolled, &verdict, err))
-                return err_prefix(err, "the enrolment failed (a token counts once; if it was used, announce the executor again)");
+                return err_prefix(err, "the enrolment failed (a token counts once; if it was used, announce "
+                                       "the executor again)");
         test_step("enrolled");
-        if (!roster_follow(arena, NULL, enrolled.tenant, enrolled.roster, enrolled.roster_count, &roster, err))
+        if (!roster_follow(arena, NULL, enrolled.tenant, enrolled.roster, enrolled.roster_count, &roster,
+                           err))
                 return err_prefix(err, "the server's roster is not valid");
         if (!check_digest(config, &roster, err))
                 return false;
@@ -65,7 +68,8 @@ static bool enrol(struct executor *executor, struct arena *arena, struct err *er
                 .token_sha256 = str_from(token_sha256),
         };
         token_digest(config, token_sha256);
-        if (!journal_create(executor->state.dir, NULL, err) || !keep_chain(executor, &enrolled, &roster, err) ||
+        if (!journal_create(executor->state.dir, NULL, err) ||
+            !keep_chain(executor, &enrolled, &roster, err) ||
             !state_write_credential(&executor->state, &credential, err))
                 return false;
         test_step("credential kept");
@@ -87,7 +91,8 @@ bool executor_enrol(struct executor *executor, struct err *err)
                 if (str_is(executor->state.credential.token_sha256, token_sha256))
                         return true;
                 return err_set(err, ERR_CONFLICT,
-                               "%s is enrolled already, as %.*s, with another token; start it without a token, or enrol another one in a folder of its own",
+                               "%s is enrolled already, as %.*s, with another token; start it without a "
+                               "token, or enrol another one in a folder of its own",
                                executor->state.dir, STR_ARG(executor->state.credential.executor));
         }
         if (!executor->config->server_url)
@@ -118,8 +123,8 @@ static bool follow(struct executor *executor, struct arena *arena, int64_t versi
                 return err_set(err, ERR_ROSTER_CONFLICT,
                                "the server speaks of roster version %lld and gives none after %lld",
                                (long long)version, (long long)standing);
-        if (!roster_follow(arena, &executor->roster, executor->state.credential.tenant, envelopes, count, &last,
-                           err))
+        if (!roster_follow(arena, &executor->roster, executor->state.credential.tenant, envelopes, count,
+                           &last, err))
                 return err_prefix(err, "a roster after version %lld is not valid", (long long)standing);
         for (size_t i = 0; i < count; i++) {
                 if (!state_write_roster(&executor->state, standing + 1 + (int64_t)i, texts[i], err))

@@ -64,7 +64,8 @@ bool executor_try_again(struct executor *executor, enum server_verdict verdict, 
         if (verdict != SERVER_STOP)
                 return verdict == SERVER_AGAIN;
         revoked = *err;
-        err_prefix(&revoked, "the server does not accept this executor's credential any more; it was revoked");
+        err_prefix(&revoked,
+                   "the server does not accept this executor's credential any more; it was revoked");
         executor_fail(executor, &revoked);
         return false;
 }
@@ -74,7 +75,8 @@ struct connector *executor_connector(struct executor *executor, struct str name)
         return str_is(name, executor->docker->ops->name) ? executor->docker : NULL;
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------------------
+ */
 
 static bool load(struct executor *executor, struct err *err)
 {
@@ -84,11 +86,13 @@ static bool load(struct executor *executor, struct err *err)
 
         if (!executor->state.enrolled)
                 return err_set(err, ERR_CONFIG,
-                               "%s holds no enrolled executor; announce one on the server and start with --server and --token",
+                               "%s holds no enrolled executor; announce one on the server and start with "
+                               "--server and --token",
                                executor->state.dir);
         executor->server.api_key = credential->api_key;
         executor->server.workspace = credential->workspace;
-        return floor_load(&executor->arena, config->floor_path, credential->environment, &executor->floor, err) &&
+        return floor_load(&executor->arena, config->floor_path, credential->environment, &executor->floor,
+                          err) &&
                state_read_roster(&executor->state, &executor->roster_arena, &executor->roster, err) &&
                journal_open(executor->state.dir, NULL, &executor->journal, err) &&
                docker_connector_new(&docker, &executor->docker, err);
@@ -152,7 +156,8 @@ static bool start_loop(pthread_t *thread, void *(*loop)(void *), struct executor
 
 static void wait_for_end(struct executor *executor, int stop_fd)
 {
-        struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = executor->wake_fd, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN},
+                               {.fd = executor->wake_fd, .events = POLLIN}};
 
         while (poll(fds, 2, -1) < 0 && errno == EINTR)
                 ;

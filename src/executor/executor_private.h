@@ -105,7 +105,8 @@ bool claim_finish(struct executor *executor, struct arena *arena, const struct c
 /* Sends a report until the server has it or says no; false when the executor stops before. */
 bool claim_send_report(struct executor *executor, struct arena *arena, struct str action, struct str report);
 
-/* ---- settle.c ------------------------------------------------------------------------------------------ */
+/* ---- settle.c ------------------------------------------------------------------------------------------
+ */
 
 /* Settles what the journal has unfinished. On a thread of its own. */
 void *settle_main(void *executor);

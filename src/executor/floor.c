@@ -150,9 +150,11 @@ static bool read_rule(struct reader *r, enum effect effect, struct floor_rule *r
         if (str_is(value, "allow") && effect == EFFECT_READS)
                 return true;
         if (!str_to_u64(value, &number) || number < 1 || number > FLOOR_DECISIONS_MAX)
-                return mistake(r, "\"%.*s\" is not possible for `%s`: write %s`refuse`, or how many decisions, 1 to %d",
-                               STR_ARG(value), effect_name(effect), effect == EFFECT_READS ? "`allow`, " : "",
-                               FLOOR_DECISIONS_MAX);
+                return mistake(r,
+                               "\"%.*s\" is not possible for `%s`: write %s`refuse`, or how many decisions, "
+                               "1 to %d",
+                               STR_ARG(value), effect_name(effect),
+                               effect == EFFECT_READS ? "`allow`, " : "", FLOOR_DECISIONS_MAX);
         ret->decisions = (unsigned)number;
         return true;
 }
@@ -174,7 +176,9 @@ static bool read_operations(struct reader *r, struct section *section)
                         return false;
                 operation = text;
                 if (!str_cut(&operation, ' ', &connector) || !catalogue_find(connector, operation))
-                        return mistake(r, "\"%.*s\" is no operation of the catalogue; one is written `docker container.list`",
+                        return mistake(r,
+                                       "\"%.*s\" is no operation of the catalogue; one is written `docker "
+                                       "container.list`",
                                        STR_ARG(text));
                 if (section->operation_count == FLOOR_OPERATIONS_MAX)
                         return mistake(r, "more than %d operations", FLOOR_OPERATIONS_MAX);
@@ -208,7 +212,9 @@ static bool read_section(struct reader *r, struct section *section)
                         if (!read_operations(r, section))
                                 return false;
                 } else {
-                        return mistake(r, "the key \"%.*s\" is not known; there are `reads`, `changes`, `destroys` and `operations`",
+                        return mistake(r,
+                                       "the key \"%.*s\" is not known; there are `reads`, `changes`, "
+                                       "`destroys` and `operations`",
                                        STR_ARG(key));
                 }
         }
@@ -229,7 +235,8 @@ static bool read_environments(struct reader *r)
                         return true;
                 for (unsigned i = 0; i < r->environment_count; i++) {
                         if (str_eq(r->environments[i], name))
-                                return mistake(r, "the environment \"%.*s\" stands here twice", STR_ARG(name));
+                                return mistake(r, "the environment \"%.*s\" stands here twice",
+                                               STR_ARG(name));
                 }
                 if (r->environment_count == FLOOR_ENVIRONMENTS_MAX)
                         return mistake(r, "more than %d environments", FLOOR_ENVIRONMENTS_MAX);
@@ -264,8 +271,9 @@ static bool read_top(struct reader *r)
                 } else if (str_is(key, "default") || str_is(key, "environments")) {
                         return mistake(r, "`%.*s` stands here twice", STR_ARG(key));
                 } else {
-                        return mistake(r, "the key \"%.*s\" is not known; there are `default` and `environments`",
-                                       STR_ARG(key));
+                        return mistake(
+                                r, "the key \"%.*s\" is not known; there are `default` and `environments`",
+                                STR_ARG(key));
                 }
         }
 }
@@ -426,7 +434,8 @@ bool floor_check(const struct floor *floor, struct str connector, struct str ope
         }
         if (!listed)
                 return err_set(err, ERR_FLOOR_REFUSED,
-                               "this executor's floor lists the operations that it runs, and %.*s %.*s is not among them",
+                               "this executor's floor lists the operations that it runs, and %.*s %.*s is "
+                               "not among them",
                                STR_ARG(connector), STR_ARG(operation));
         if (rule->refuse)
                 return err_set(err, ERR_FLOOR_REFUSED, "this executor's floor refuses whatever %s",

@@ -86,7 +86,8 @@ static void only_listed_operations_run(void **state)
         ARENA_SCOPED arena;
         struct err err;
 
-        assert_true(parse(&arena, "default:\n  operations:\n  - docker container.list\n", "test", &floor, &err));
+        assert_true(
+                parse(&arena, "default:\n  operations:\n  - docker container.list\n", "test", &floor, &err));
         assert_int_equal(demands(&floor, "container.list", EFFECT_READS), 0);
         assert_int_equal(demands(&floor, "container.lis", EFFECT_READS), -1);
         assert_int_equal(demands(&floor, "container.remove", EFFECT_DESTROYS), -1);
@@ -144,7 +145,8 @@ static void every_mistake_names_its_line(void **state)
                 assert_false(parse(&arena, cases[i].text, "test", &floor, &err));
                 assert_int_equal(err.code, ERR_CONFIG);
                 if (cases[i].place[0] && strcmp(err.place, cases[i].place) != 0)
-                        fail_msg("%s: at %s, not %s: %s", cases[i].text, err.place, cases[i].place, err.message);
+                        fail_msg("%s: at %s, not %s: %s", cases[i].text, err.place, cases[i].place,
+                                 err.message);
                 if (!strstr(err.message, cases[i].words))
                         fail_msg("%s: %s", cases[i].text, err.message);
         }

@@ -171,7 +171,8 @@ static bool read_begun(struct journal *journal, const struct json *line, struct 
 
         if (!json_get_int(line, "begun_ms", &entry.begun_ms))
                 return err_set(err, ERR_STORE_FAILED, "\"begun_ms\" is missing");
-        return decode(journal, line, "statement", &entry.statement, err) && apply_begun(journal, &entry, err);
+        return decode(journal, line, "statement", &entry.statement, err) &&
+               apply_begun(journal, &entry, err);
 }
 
 static bool read_done(struct journal *journal, const struct json *line, struct err *err)
@@ -366,8 +367,7 @@ static bool note_begun(struct journal *journal, const struct journal_entry *entr
         json_field_int(&w, "begun_ms", entry->begun_ms);
         json_key(&w, "statement");
         json_base64(&w, entry->statement);
-        return check_action(entry->action, err) &&
-               refuse_seen(journal, entry->action, entry->digest, err) &&
+        return check_action(entry->action, err) && refuse_seen(journal, entry->action, entry->digest, err) &&
                /* Memory first: what cannot be kept in mind must not become durable and then run. */
                apply_begun(journal, entry, err) && line_append(journal, &w, err);
 }
@@ -437,7 +437,8 @@ bool journal_unfinished(struct journal *journal, struct arena *arena, size_t n, 
                         .entry = {.action = arena_str(arena, id_str(&item->action)),
                                   .claim = arena_str(arena, id_str(&item->claim)),
                                   .digest = arena_str(arena, str_from(item->digest)),
-                                  .statement = arena_str(arena, str_make(item->statement, item->statement_len)),
+                                  .statement =
+                                          arena_str(arena, str_make(item->statement, item->statement_len)),
                                   .begun_ms = item->begun_ms},
                         .report = arena_str(arena, str_make(item->report, item->report_len)),
                         .report_sent = item->reported,

@@ -57,7 +57,8 @@ struct journal_item {
 /* Makes an empty journal; at enrolment. One that is there already is kept. `io`: see journal_file.h. */
 bool journal_create(const char *dir, const struct journal_io *io, struct err *err) MUST_USE;
 
-bool journal_open(const char *dir, const struct journal_io *io, struct journal **ret, struct err *err) MUST_USE;
+bool journal_open(const char *dir, const struct journal_io *io, struct journal **ret,
+                  struct err *err) MUST_USE;
 /* NULL is fine. */
 void journal_close(struct journal *journal);
 static inline void journal_closep(struct journal **journal)
@@ -73,8 +74,10 @@ bool journal_note_claiming(struct journal *journal, struct str action, struct er
 /* The claim was not given; forgets the action. */
 bool journal_note_no_claim(struct journal *journal, struct str action, struct err *err) MUST_USE;
 /* JOURNAL_REFUSED when the action or the digest was begun or done before; so one of two callers wins. */
-bool journal_note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err) MUST_USE;
-bool journal_note_done(struct journal *journal, const struct journal_result *result, struct err *err) MUST_USE;
+bool journal_note_begun(struct journal *journal, const struct journal_entry *entry,
+                        struct err *err) MUST_USE;
+bool journal_note_done(struct journal *journal, const struct journal_result *result,
+                       struct err *err) MUST_USE;
 bool journal_note_reported(struct journal *journal, struct str action, struct err *err) MUST_USE;
 
 /* The n-th unfinished item, copied into the arena; false at the end. Stable while nothing is noted. */

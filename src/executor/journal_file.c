@@ -108,8 +108,7 @@ static bool line_checksum_fits(struct str line)
 
         if (line.len < CHECKSUM_DIGITS + 1 || line.ptr[CHECKSUM_DIGITS] != ' ')
                 return false;
-        snprintf(digits, sizeof(digits), "%08x",
-                 crc32c(str_slice(line, CHECKSUM_DIGITS + 1, line.len)));
+        snprintf(digits, sizeof(digits), "%08x", crc32c(str_slice(line, CHECKSUM_DIGITS + 1, line.len)));
         return memcmp(digits, line.ptr, CHECKSUM_DIGITS) == 0;
 }
 
@@ -205,7 +204,8 @@ bool journal_file_open(struct journal_file *file, const char *dir, const struct 
                 return false;
         }
         if (file->io->fsync(file->fd) < 0 || !sync_folder(dir, file->io, err)) {
-                err_set_errno(err, ERR_STORE_FAILED, errno, "cannot make the journal %s durable", file->path);
+                err_set_errno(err, ERR_STORE_FAILED, errno, "cannot make the journal %s durable",
+                              file->path);
                 journal_file_close(file);
                 return false;
         }

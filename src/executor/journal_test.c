@@ -56,8 +56,7 @@ static int bad_ftruncate(int fd, off_t length)
         return -1;
 }
 
-static const struct journal_io bad_io = {
-        .write = bad_write, .fsync = bad_fsync, .ftruncate = bad_ftruncate};
+static const struct journal_io bad_io = {.write = bad_write, .fsync = bad_fsync, .ftruncate = bad_ftruncate};
 
 /* ---- a story of three actions -------------------------------------------------------------------- */
 
@@ -81,15 +80,25 @@ static bool story_step(struct journal *journal, const struct story *s, unsigned 
                                         .report = REPORT};
 
         switch (step) {
-        case 0: return journal_note_claiming(journal, id_str(&s->a), err);
-        case 1: return journal_note_begun(journal, &entry, err);
-        case 2: result.open = true; return journal_note_done(journal, &result, err);
-        case 3: return journal_note_reported(journal, id_str(&s->a), err);
-        case 4: return journal_note_done(journal, &result, err);
-        case 5: return journal_note_reported(journal, id_str(&s->a), err);
-        case 6: return journal_note_claiming(journal, id_str(&s->b), err);
-        case 7: return journal_note_claiming(journal, id_str(&s->c), err);
-        default: return journal_note_no_claim(journal, id_str(&s->c), err);
+        case 0:
+                return journal_note_claiming(journal, id_str(&s->a), err);
+        case 1:
+                return journal_note_begun(journal, &entry, err);
+        case 2:
+                result.open = true;
+                return journal_note_done(journal, &result, err);
+        case 3:
+                return journal_note_reported(journal, id_str(&s->a), err);
+        case 4:
+                return journal_note_done(journal, &result, err);
+        case 5:
+                return journal_note_reported(journal, id_str(&s->a), err);
+        case 6:
+                return journal_note_claiming(journal, id_str(&s->b), err);
+        case 7:
+                return journal_note_claiming(journal, id_str(&s->c), err);
+        default:
+                return journal_note_no_claim(journal, id_str(&s->c), err);
         }
 }
 
@@ -182,7 +191,8 @@ static void begun_twice_is_refused(void **state)
 {
         TEST_DIR dir = test_dir_new();
         struct story s = story_new();
-        struct journal_entry entry = {.action = id_str(&s.a), .claim = id_str(&s.claim), .digest = STR(DIGEST_A)};
+        struct journal_entry entry = {
+                .action = id_str(&s.a), .claim = id_str(&s.claim), .digest = STR(DIGEST_A)};
         struct journal *journal;
         struct err err;
 
@@ -206,8 +216,10 @@ static void a_refused_claim_is_seen_too(void **state)
 {
         TEST_DIR dir = test_dir_new();
         struct story s = story_new();
-        struct journal_result result = {
-                .action = id_str(&s.a), .claim = id_str(&s.claim), .digest = STR(DIGEST_A), .report = REPORT};
+        struct journal_result result = {.action = id_str(&s.a),
+                                        .claim = id_str(&s.claim),
+                                        .digest = STR(DIGEST_A),
+                                        .report = REPORT};
         struct journal *journal;
         struct err err;
 

@@ -105,7 +105,8 @@ static bool parse(struct flags *flags, int argc, char **argv, struct err *err)
                 i++;
         }
         if (!flags->config.state_dir)
-                return err_set(err, ERR_BAD_PARAMETER, "--state is needed: the folder for its key and journal");
+                return err_set(err, ERR_BAD_PARAMETER,
+                               "--state is needed: the folder for its key and journal");
         if (flags->config.token && flags->token_file)
                 return err_set(err, ERR_BAD_PARAMETER, "--token and --token-file exclude each other");
         return true;
@@ -196,7 +197,8 @@ int executor_main(int argc, char **argv)
                 }
         }
         if (!parse(&flags, argc, argv, &err)) {
-                (void)fprintf(stderr, "countersign executor: %s\nTry: countersign executor --help\n", err.message);
+                (void)fprintf(stderr, "countersign executor: %s\nTry: countersign executor --help\n",
+                              err.message);
                 return EXIT_USAGE;
         }
         log_configure(LOG_INFO, flags.log_format);

@@ -24,7 +24,7 @@ struct output;
 typedef bool (*output_send)(void *arg, int64_t offset, struct str piece, struct err *err);
 
 struct output_sum {
-        int64_t total_bytes; /* everything, also what the cap cut off */
+        int64_t total_bytes;  /* everything, also what the cap cut off */
         struct sha256 digest; /* of everything */
         bool truncated;
 };

@@ -218,8 +218,8 @@ static bool read_work(const struct json *item, struct server_work *ret, bool *re
 bool server_next_work(struct server *server, struct arena *arena, int64_t wait_ms, struct server_work **ret,
                       size_t *ret_count, enum server_verdict *ret_verdict, struct err *err)
 {
-        struct str path = arena_printf(arena, "/v1/workspaces/%.*s/work?wait=%llds", STR_ARG(server->workspace),
-                                       (long long)(wait_ms / 1000));
+        struct str path = arena_printf(arena, "/v1/workspaces/%.*s/work?wait=%llds",
+                                       STR_ARG(server->workspace), (long long)(wait_ms / 1000));
         const struct json *items;
         struct json answer;
         bool known;
@@ -277,8 +277,8 @@ bool server_take_claim(struct server *server, struct arena *arena, struct str ac
 
         *ret = (struct server_claim){0};
         /* The action's id is the key: should the answer be lost, asking again gives the same claim. */
-        if (!call_with_key(server, arena, "POST", path, action, STR_NULL, CALL_TIMEOUT_MS, &answer, ret_verdict,
-                           err))
+        if (!call_with_key(server, arena, "POST", path, action, STR_NULL, CALL_TIMEOUT_MS, &answer,
+                           ret_verdict, err))
                 return false;
         *ret_verdict = SERVER_AGAIN;
         envelope = json_get(&answer, "envelope");
@@ -294,8 +294,8 @@ bool server_get_roster(struct server *server, struct arena *arena, struct str te
                        struct dsse_envelope **ret, struct str **ret_json, size_t *ret_count,
                        enum server_verdict *ret_verdict, struct err *err)
 {
-        struct str path = arena_printf(arena, "/v1/tenants/%.*s/roster?after=%lld", STR_ARG(tenant),
-                                       (long long)after);
+        struct str path =
+                arena_printf(arena, "/v1/tenants/%.*s/roster?after=%lld", STR_ARG(tenant), (long long)after);
         struct json answer;
 
         *ret_count = 0;

@@ -28,8 +28,8 @@ struct server {
 enum server_verdict { SERVER_AGAIN, SERVER_NO, SERVER_STOP };
 
 struct server_work {
-        bool is_claim;      /* else a resolution */
-        struct str id;      /* act_… or res_… */
+        bool is_claim;                           /* else a resolution */
+        struct str id;                           /* act_… or res_… */
         struct str connector, operation, target; /* of a resolution */
 };
 
@@ -59,8 +59,8 @@ bool server_next_work(struct server *server, struct arena *arena, int64_t wait_m
 
 /* The facts as a JSON object, or an error. */
 bool server_answer_resolution(struct server *server, struct arena *arena, struct str resolution,
-                              struct str facts_json, const struct err *why,
-                              enum server_verdict *ret_verdict, struct err *err) MUST_USE;
+                              struct str facts_json, const struct err *why, enum server_verdict *ret_verdict,
+                              struct err *err) MUST_USE;
 
 bool server_take_claim(struct server *server, struct arena *arena, struct str action,
                        struct server_claim *ret, enum server_verdict *ret_verdict, struct err *err) MUST_USE;

@@ -37,8 +37,8 @@ static bool reconcile(struct executor *executor, struct arena *arena, const stru
         } else {
                 connector->ops->reconcile(connector, arena, &statement, item->entry.begun_ms, &result);
                 /* What it printed is lost, if it was of the kind that prints. */
-                end.output.truncated = statement.effect == EFFECT_READS ||
-                                       str_is(statement.operation, "container.run");
+                end.output.truncated =
+                        statement.effect == EFFECT_READS || str_is(statement.operation, "container.run");
         }
         test_step("reconciled");
         if (item->report.len > 0 && result.open) {

@@ -114,10 +114,11 @@ static bool check_private(const char *path, struct err *err)
         if (stat(path, &st) < 0)
                 return errno == ENOENT || err_set_errno(err, ERR_SYSTEM, errno, "cannot look at %s", path);
         if (st.st_uid != geteuid())
-                return err_set(err, ERR_CONFIG, "%s belongs to another user; run the executor as its owner", path);
+                return err_set(err, ERR_CONFIG, "%s belongs to another user; run the executor as its owner",
+                               path);
         if (st.st_mode & 077)
-                return err_set(err, ERR_CONFIG, "%s can be reached by others (mode %03o); run: chmod go= %s", path,
-                               st.st_mode & 0777, path);
+                return err_set(err, ERR_CONFIG, "%s can be reached by others (mode %03o); run: chmod go= %s",
+                               path, st.st_mode & 0777, path);
         return true;
 }
 
@@ -146,7 +147,8 @@ static bool take_lock(struct state *state, struct err *err)
         if (flock(state->lock_fd, LOCK_EX | LOCK_NB) < 0) {
                 if (errno == EWOULDBLOCK)
                         return err_set(err, ERR_CONFLICT,
-                                       "another executor works with the state folder %s; end it first, or give this one a folder of its own",
+                                       "another executor works with the state folder %s; end it first, or "
+                                       "give this one a folder of its own",
                                        state->dir);
                 return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock %s", path);
         }
@@ -182,8 +184,10 @@ static bool load_key(struct state *state, struct err *err)
                 else
                         err_set(err, ERR_CONFIG, "%s does not hold a key", path);
         } else if (ok && state->enrolled) {
-                ok = err_set(err, ERR_CONFIG, "%s is missing, though the executor is enrolled; enrol it anew in an empty folder",
-                             path);
+                ok = err_set(
+                        err, ERR_CONFIG,
+                        "%s is missing, though the executor is enrolled; enrol it anew in an empty folder",
+                        path);
         } else if (ok) {
                 ok = make_key(state, path, seed, err);
         }
@@ -334,7 +338,8 @@ bool state_read_roster(struct state *state, struct arena *arena, struct roster *
         if (!file_read(path, arena, ROSTER_FILE_MAX_BYTES, &text, &found, err))
                 return false;
         if (!found)
-                return err_set(err, ERR_CONFIG, "no roster is kept in %s; enrol this executor anew in an empty folder",
+                return err_set(err, ERR_CONFIG,
+                               "no roster is kept in %s; enrol this executor anew in an empty folder",
                                folder);
         /* Its signatures were checked when it was accepted; the folder is ours alone. */
         if (!dsse_parse(arena, text, &envelope, err) || !roster_parse(arena, envelope.payload, ret, err))

@@ -45,10 +45,12 @@ void state_close(struct state *state);
 bool state_is_enrolled(const char *dir);
 
 /* Enrols: the journal must be there already. */
-bool state_write_credential(struct state *state, const struct credential *credential, struct err *err) MUST_USE;
+bool state_write_credential(struct state *state, const struct credential *credential,
+                            struct err *err) MUST_USE;
 
 /* Keeps a version; `envelope_json` is DSSE. */
 bool state_write_roster(struct state *state, int64_t version, struct str envelope_json,
                         struct err *err) MUST_USE;
 /* The last version that was kept, in the arena. */
-bool state_read_roster(struct state *state, struct arena *arena, struct roster *ret, struct err *err) MUST_USE;
+bool state_read_roster(struct state *state, struct arena *arena, struct roster *ret,
+                       struct err *err) MUST_USE;

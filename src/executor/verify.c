@@ -15,7 +15,8 @@ bool verify_bytes(const struct roster *roster, const struct dsse_envelope *envel
 
                 if (!roster_find_key(roster, signature->key_id, &key))
                         return err_set(err, ERR_NOT_ON_ROSTER,
-                                       "signature %zu of %zu is by the key %.*s…, which is not on roster version %lld",
+                                       "signature %zu of %zu is by the key %.*s…, which is not on roster "
+                                       "version %lld",
                                        i + 1, envelope->count, STR_ARG(str_slice(signature->key_id, 0, 16)),
                                        (long long)roster->version);
                 if (!dsse_verify(envelope, signature, &key->public_key, err))
@@ -49,20 +50,22 @@ bool verify_time(const struct statement *statement, int64_t now_ms, struct err *
         clock_format(now_ms, ours);
         if (statement->expires_ms <= now_ms) {
                 clock_format(statement->expires_ms, theirs);
-                return err_set(err, ERR_ACTION_EXPIRED, "the action expired at %s, and here it is %s", theirs,
-                               ours);
+                return err_set(err, ERR_ACTION_EXPIRED, "the action expired at %s, and here it is %s",
+                               theirs, ours);
         }
         if (statement->created_ms - VERIFY_FUTURE_MAX_MS > now_ms) {
                 clock_format(statement->created_ms, theirs);
-                return err_set(err, ERR_BAD_ENVELOPE,
-                               "the action was created at %s, and here it is only %s; one of the clocks is wrong",
-                               theirs, ours);
+                return err_set(
+                        err, ERR_BAD_ENVELOPE,
+                        "the action was created at %s, and here it is only %s; one of the clocks is wrong",
+                        theirs, ours);
         }
         return true;
 }
 
 bool verify_approvals(const struct roster *roster, const struct floor *floor,
-                      const struct statement *statement, const struct dsse_envelope *envelope, struct err *err)
+                      const struct statement *statement, const struct dsse_envelope *envelope,
+                      struct err *err)
 {
         unsigned least;
 
@@ -96,8 +99,8 @@ bool verify_claim(struct arena *arena, const struct verify_with *with, struct st
         if (!verify_time(&ret->statement, with->now_ms, err))
                 return err_prefix(err, "check 2, time");
         if (!verify_approvals(with->roster, with->floor, &ret->statement, envelope, err))
-                return err_prefix(err, "%s", err->code == ERR_FLOOR_REFUSED ? "check 4, floor" :
-                                                                            "check 3, signatures");
+                return err_prefix(err, "%s",
+                                  err->code == ERR_FLOOR_REFUSED ? "check 4, floor" : "check 3, signatures");
         if (!verify_journal(with->journal, &ret->statement, ret->digest, err))
                 return err_prefix(err, "check 5, journal");
         return true;

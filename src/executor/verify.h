@@ -54,7 +54,8 @@ bool verify_claim(struct arena *arena, const struct verify_with *with, struct st
                   struct err *err) MUST_USE;
 
 /* Every signature is by a key on the roster and fits the bytes; nothing is parsed before. */
-bool verify_bytes(const struct roster *roster, const struct dsse_envelope *envelope, struct err *err) MUST_USE;
+bool verify_bytes(const struct roster *roster, const struct dsse_envelope *envelope,
+                  struct err *err) MUST_USE;
 /* Check 1: a statement of this place and this action, whose operation our catalogue has just so. */
 bool verify_form(const struct verify_place *place, struct str action, const struct statement *statement,
                  const struct catalogue_operation **ret_operation, struct err *err) MUST_USE;

@@ -60,7 +60,8 @@ static int setup(void **state)
         w->statement = sample_statement(&w->arena);
         w->bytes = sample_bytes(&w->arena, &w->statement);
         w->action = w->statement.action;
-        w->place = (struct verify_place){w->statement.tenant, w->statement.workspace, w->statement.environment};
+        w->place =
+                (struct verify_place){w->statement.tenant, w->statement.workspace, w->statement.environment};
         w->now_ms = SAMPLE_NOW_MS + 1000;
         *state = w;
         return 0;
@@ -108,7 +109,8 @@ static enum err_code check_envelope(struct world *w, const struct dsse_envelope 
 static enum err_code check(struct world *w, const uint8_t *signers)
 {
         struct dsse_signature signatures[8];
-        struct dsse_envelope envelope = {.payload_type = STR(STATEMENT_PAYLOAD_TYPE), .signatures = signatures};
+        struct dsse_envelope envelope = {.payload_type = STR(STATEMENT_PAYLOAD_TYPE),
+                                         .signatures = signatures};
 
         envelope.payload = sample_bytes(&w->arena, &w->statement);
         for (; *signers; signers++)

@@ -111,8 +111,8 @@ static bool resolve(const struct work *work, struct arena *arena, struct str *re
         BUF_SCOPED buf;
 
         if (!connector || !operation)
-                return err_set(err, ERR_CONNECTOR_FAILED, "this executor does not know %s %s", work->connector,
-                               work->operation);
+                return err_set(err, ERR_CONNECTOR_FAILED, "this executor does not know %s %s",
+                               work->connector, work->operation);
         if (!connector->ops->resolve(connector, arena, operation, str_from(work->target), &facts, err))
                 return false;
         buf_init(&buf, FACTS_MAX_BYTES);
@@ -142,8 +142,8 @@ static int64_t resolve_run(struct work *work)
         resolved = resolve(work, &arena, &facts, &why);
         if (!server_answer_resolution(&executor->server, &arena, id_str(&work->id), facts,
                                       resolved ? NULL : &why, &verdict, &err)) {
-                log_line(LOG_WARN, "a resolution could not be answered", LOG_STR("resolution", id_str(&work->id)),
-                         LOG_C("why", err.message));
+                log_line(LOG_WARN, "a resolution could not be answered",
+                         LOG_STR("resolution", id_str(&work->id)), LOG_C("why", err.message));
                 (void)executor_try_again(executor, verdict, &err);
         }
         return RESOLVE_REST_MS;
@@ -155,7 +155,8 @@ static void *work_main(void *arg)
 {
         struct work *work = arg;
 
-        work_release(work, work->is_claim ? claim_run(work->executor, id_str(&work->id)) : resolve_run(work));
+        work_release(work,
+                     work->is_claim ? claim_run(work->executor, id_str(&work->id)) : resolve_run(work));
         return NULL;
 }
 
@@ -215,7 +216,8 @@ static void wait_for_room(struct executor *executor)
         pthread_mutex_unlock(&executor->lock);
 }
 
-/* One round; false when the server is away. Does not wait for work until it knows that the server is there. */
+/* One round; false when the server is away. Does not wait for work until it knows that the server is there.
+ */
 static bool poll_once(struct executor *executor, struct arena *arena, bool *connected)
 {
         enum server_verdict verdict;

@@ -52,8 +52,8 @@ struct connector_ops {
          * What became of an operation that began at `begun_ms` and whose end nobody
          * saw. Reads only. INDETERMINATE and open while it may still be under way.
          */
-        void (*reconcile)(struct connector *connector, struct arena *arena, const struct statement *statement,
-                          int64_t begun_ms, struct connector_result *ret);
+        void (*reconcile)(struct connector *connector, struct arena *arena,
+                          const struct statement *statement, int64_t begun_ms, struct connector_result *ret);
 
         void (*free)(struct connector *connector);
 };

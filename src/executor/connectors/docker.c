@@ -39,7 +39,8 @@ static void run_container_list(struct docker *docker, struct arena *arena, const
         bool all = parameter_bool(&statement->parameters, "all");
 
         read_and_print(docker, arena,
-                       all ? STR(DOCKER_API "/containers/json?all=true") : STR(DOCKER_API "/containers/json"),
+                       all ? STR(DOCKER_API "/containers/json?all=true")
+                           : STR(DOCKER_API "/containers/json"),
                        docker_print_containers, output, ret);
 }
 
@@ -95,9 +96,10 @@ static void run_container_logs(struct docker *docker, struct arena *arena, const
 {
         struct str id = statement_fact(statement, "id");
         bool timestamps = parameter_bool(&statement->parameters, "timestamps");
-        struct str path = arena_printf(arena, DOCKER_API "/containers/%.*s/logs?stdout=true&stderr=true&tail=%lld%s",
-                                       STR_ARG(id), (long long)parameter_int(&statement->parameters, "tail"),
-                                       timestamps ? "&timestamps=true" : "");
+        struct str path =
+                arena_printf(arena, DOCKER_API "/containers/%.*s/logs?stdout=true&stderr=true&tail=%lld%s",
+                             STR_ARG(id), (long long)parameter_int(&statement->parameters, "tail"),
+                             timestamps ? "&timestamps=true" : "");
         struct docker_answer container;
         struct err err;
 
@@ -128,8 +130,8 @@ static void change(struct docker *docker, struct arena *arena, const struct stat
                 connector_result_set(ret, OUTCOME_FAILED, "%s", err.message);
                 return;
         }
-        fate = docker_change(docker, arena, method, path, STR_NULL, docker->change_timeout_ms + own_ms, success,
-                             &answer, &err);
+        fate = docker_change(docker, arena, method, path, STR_NULL, docker->change_timeout_ms + own_ms,
+                             success, &answer, &err);
         if (fate == DOCKER_DONE)
                 connector_result_set(ret, OUTCOME_SUCCEEDED, "%s", answer.status == 304 ? was_so : done);
         else
@@ -146,8 +148,9 @@ static const int no_content[] = {204, 0};
 static const int no_content_or_so[] = {204, 304, 0};
 static const int with_list[] = {200, 0};
 
-static void run_container_start(struct docker *docker, struct arena *arena, const struct statement *statement,
-                                struct output *output, struct connector_result *ret)
+static void run_container_start(struct docker *docker, struct arena *arena,
+                                const struct statement *statement, struct output *output,
+                                struct connector_result *ret)
 {
         (void)output;
         change(docker, arena, statement, "POST", own_path(arena, TARGET_CONTAINER, statement, "/start"),
@@ -191,8 +194,9 @@ static void run_container_kill(struct docker *docker, struct arena *arena, const
                "sent the signal to the container", "", ret);
 }
 
-static void run_container_remove(struct docker *docker, struct arena *arena, const struct statement *statement,
-                                 struct output *output, struct connector_result *ret)
+static void run_container_remove(struct docker *docker, struct arena *arena,
+                                 const struct statement *statement, struct output *output,
+                                 struct connector_result *ret)
 {
         bool force = parameter_bool(&statement->parameters, "force");
         bool volumes = parameter_bool(&statement->parameters, "volumes");
@@ -220,8 +224,8 @@ static void run_network_remove(struct docker *docker, struct arena *arena, const
                                struct output *output, struct connector_result *ret)
 {
         (void)output;
-        change(docker, arena, statement, "DELETE", own_path(arena, TARGET_NETWORK, statement, ""), no_content,
-               "removed the network", "", ret);
+        change(docker, arena, statement, "DELETE", own_path(arena, TARGET_NETWORK, statement, ""),
+               no_content, "removed the network", "", ret);
 }
 
 static void run_volume_remove(struct docker *docker, struct arena *arena, const struct statement *statement,
@@ -235,20 +239,21 @@ static void run_volume_remove(struct docker *docker, struct arena *arena, const 
                "removed the volume", "", ret);
 }
 
-/* ---- the connector ------------------------------------------------------------------------------------- */
+/* ---- the connector -------------------------------------------------------------------------------------
+ */
 
 static const struct {
         const char *name;
         void (*run)(struct docker *docker, struct arena *arena, const struct statement *statement,
                     struct output *output, struct connector_result *ret);
 } operations[] = {
-        {"container.list", run_container_list},       {"container.inspect", run_container_inspect},
-        {"container.logs", run_container_logs},       {"container.start", run_container_start},
-        {"container.stop", run_container_stop},       {"container.restart", run_container_restart},
-        {"container.kill", run_container_kill},       {"container.remove", run_container_remove},
-        {"container.create", docker_create},          {"container.run", docker_run_container},
-        {"image.list", run_image_list},               {"image.remove", run_image_remove},
-        {"network.remove", run_network_remove},       {"volume.remove", run_volume_remove},
+        {"container.list", run_container_list}, {"container.inspect", run_container_inspect},
+        {"container.logs", run_container_logs}, {"container.start", run_container_start},
+        {"container.stop", run_container_stop}, {"container.restart", run_container_restart},
+        {"container.kill", run_container_kill}, {"container.remove", run_container_remove},
+        {"container.create", docker_create},    {"container.run", docker_run_container},
+        {"image.list", run_image_list},         {"image.remove", run_image_remove},
+        {"network.remove", run_network_remove}, {"volume.remove", run_volume_remove},
 };
 
 static void docker_run(struct connector *connector, struct arena *arena, const struct statement *statement,

@@ -26,4 +26,5 @@ struct docker_config {
         int64_t settle_ms;
 };
 
-bool docker_connector_new(const struct docker_config *config, struct connector **ret, struct err *err) MUST_USE;
+bool docker_connector_new(const struct docker_config *config, struct connector **ret,
+                          struct err *err) MUST_USE;

@@ -33,7 +33,8 @@ static bool write_env(struct arena *arena, struct json_writer *w, const struct j
         return !arena_failed(arena);
 }
 
-static bool write_labels(struct json_writer *w, const struct json *labels, struct str action, struct err *err)
+static bool write_labels(struct json_writer *w, const struct json *labels, struct str action,
+                         struct err *err)
 {
         json_key(w, "Labels");
         json_object_begin(w);
@@ -169,7 +170,8 @@ static bool make(struct docker *docker, struct arena *arena, const struct statem
                 connector_result_set(ret, OUTCOME_FAILED, "%s", err.message);
                 return false;
         }
-        fate = docker_change(docker, arena, "POST", path, body, docker->change_timeout_ms, created, &answer, &err);
+        fate = docker_change(docker, arena, "POST", path, body, docker->change_timeout_ms, created, &answer,
+                             &err);
         *ret_id = json_get_string(&answer.json, "Id");
         if (fate == DOCKER_DONE && !target_fact_check(TARGET_CONTAINER, STR("id"), *ret_id, &err))
                 fate = DOCKER_UNKNOWN;
@@ -213,8 +215,9 @@ static bool run_watch(struct run *run, struct err *err)
 {
         struct str attach = docker_path(run->arena, TARGET_CONTAINER, run->id,
                                         "/attach?stream=true&stdout=true&stderr=true");
-        struct str wait = docker_path(run->arena, TARGET_CONTAINER, run->id,
-                                      run->auto_remove ? "/wait?condition=removed" : "/wait?condition=next-exit");
+        struct str wait =
+                docker_path(run->arena, TARGET_CONTAINER, run->id,
+                            run->auto_remove ? "/wait?condition=removed" : "/wait?condition=next-exit");
 
         return arena_check(run->arena, err) &&
                docker_open(run->docker, "POST", attach, run->wait_ms, &run->attached, err) &&
@@ -227,7 +230,8 @@ static void print_piece(void *arg, struct str bytes)
 }
 
 /* Until it ends (true) or the time is up; false with an error otherwise. */
-static bool run_read(struct run *run, struct output *output, int64_t until_us, bool *ret_ended, struct err *err)
+static bool run_read(struct run *run, struct output *output, int64_t until_us, bool *ret_ended,
+                     struct err *err)
 {
         struct docker_stream stream = {0};
         char *bytes = arena_alloc_bytes(run->arena, READ_BYTES);
@@ -267,7 +271,8 @@ static bool run_status(struct run *run, int64_t *ret_status, struct err *err)
         if (!json_parse(run->arena, str_make(bytes, len), &answer, err))
                 return false;
         if (!json_get_int(&answer, "StatusCode", ret_status))
-                return err_set(err, ERR_UPSTREAM_PROTOCOL, "the engine does not say how the container ended");
+                return err_set(err, ERR_UPSTREAM_PROTOCOL,
+                               "the engine does not say how the container ended");
         return true;
 }
 

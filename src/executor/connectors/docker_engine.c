@@ -49,7 +49,8 @@ static bool read_answer(struct arena *arena, const struct http_response *respons
         if (response->body.len == 0)
                 return true;
         if (!json_parse(arena, response->body, &ret->json, err))
-                return err_prefix(err, "the Docker Engine answers %d with what is not JSON", response->status);
+                return err_prefix(err, "the Docker Engine answers %d with what is not JSON",
+                                  response->status);
         ret->has_json = true;
         if (response->status >= 400)
                 docker_say(json_get_string(&ret->json, "message"), ret->said, sizeof(ret->said));
@@ -117,8 +118,8 @@ enum docker_fate docker_change(struct docker *docker, struct arena *arena, const
                 enum err_code code = err->code;
 
                 failed(docker, err);
-                return code == ERR_UPSTREAM_UNREACHABLE || code == ERR_BAD_PARAMETER ? DOCKER_REFUSED :
-                                                                                      DOCKER_UNKNOWN;
+                return code == ERR_UPSTREAM_UNREACHABLE || code == ERR_BAD_PARAMETER ? DOCKER_REFUSED
+                                                                                     : DOCKER_UNKNOWN;
         }
         if (!read_answer(arena, &response, ret, err)) {
                 failed(docker, err);
@@ -126,7 +127,8 @@ enum docker_fate docker_change(struct docker *docker, struct arena *arena, const
         }
         if (is_success(ret->status, success))
                 return DOCKER_DONE;
-        err_set(err, ERR_CONNECTOR_FAILED, "answers %d%s%s", ret->status, ret->said[0] ? ": " : "", ret->said);
+        err_set(err, ERR_CONNECTOR_FAILED, "answers %d%s%s", ret->status, ret->said[0] ? ": " : "",
+                ret->said);
         failed(docker, err);
         if (!ret->said[0])
                 return DOCKER_UNKNOWN;

@@ -43,10 +43,10 @@ bool docker_ask(struct docker *docker, struct arena *arena, struct str target, s
                 struct err *err) MUST_USE;
 
 enum docker_fate {
-        DOCKER_DONE,     /* one of the statuses that mean success */
-        DOCKER_REFUSED,  /* a 4xx with a reason, or the engine was not reached: nothing was done */
-        DOCKER_FAILED,   /* a 5xx: perhaps something was done */
-        DOCKER_UNKNOWN,  /* bytes were sent and no valid answer came */
+        DOCKER_DONE,    /* one of the statuses that mean success */
+        DOCKER_REFUSED, /* a 4xx with a reason, or the engine was not reached: nothing was done */
+        DOCKER_FAILED,  /* a 5xx: perhaps something was done */
+        DOCKER_UNKNOWN, /* bytes were sent and no valid answer came */
 };
 
 /*

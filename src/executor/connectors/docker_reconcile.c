@@ -54,7 +54,8 @@ static bool is_running(const struct json *state)
         return running && running->type == JSON_BOOL && running->boolean;
 }
 
-/* ---- one function for each kind of effect -------------------------------------------------------------- */
+/* ---- one function for each kind of effect --------------------------------------------------------------
+ */
 
 static struct finding trace_gone(const struct question *q, enum target_kind kind)
 {
@@ -80,8 +81,8 @@ static struct finding trace_state(const struct question *q)
         bool running, started;
         struct err err;
 
-        if (!docker_inspect(q->docker, q->arena, TARGET_CONTAINER, statement_fact(q->statement, "id"), &answer,
-                            &err))
+        if (!docker_inspect(q->docker, q->arena, TARGET_CONTAINER, statement_fact(q->statement, "id"),
+                            &answer, &err))
                 return found(TRACE_SILENT, "%s", err.message);
         if (answer.status == 404)
                 return found(TRACE_NO_TELL, "the container has been removed meanwhile");
@@ -89,21 +90,21 @@ static struct finding trace_state(const struct question *q)
         running = is_running(state);
         started = started_since(state, q->begun_ms);
         if (str_is(operation, "container.stop"))
-                return running ? found(TRACE_NONE, "the container still runs") :
-                                 found(TRACE_DONE, "the container is stopped");
+                return running ? found(TRACE_NONE, "the container still runs")
+                               : found(TRACE_DONE, "the container is stopped");
         if (str_is(operation, "container.start"))
-                return running || started ? found(TRACE_DONE, "the container was started") :
-                                            found(TRACE_NONE, "the container was not started");
+                return running || started ? found(TRACE_DONE, "the container was started")
+                                          : found(TRACE_NONE, "the container was not started");
         if (str_is(operation, "container.restart")) {
                 if (started)
                         return found(TRACE_DONE, "the container was started again");
-                return running ? found(TRACE_NONE, "the container was not restarted") :
-                                 found(TRACE_HALF, "the container is stopped and not started again");
+                return running ? found(TRACE_NONE, "the container was not restarted")
+                               : found(TRACE_HALF, "the container is stopped and not started again");
         }
         if (!str_is(parameter_string(&q->statement->parameters, "signal"), "SIGKILL"))
                 return found(TRACE_NO_TELL, "a signal leaves no trace");
-        return running && !started ? found(TRACE_NONE, "the container still runs") :
-                                     found(TRACE_DONE, "the container was killed");
+        return running && !started ? found(TRACE_NONE, "the container still runs")
+                                   : found(TRACE_DONE, "the container was killed");
 }
 
 /* By the label that every container of ours carries. */
@@ -150,9 +151,10 @@ static struct finding trace_made(const struct question *q)
         if (!find_made(q, &container, &err))
                 return found(TRACE_SILENT, "%s", err.message);
         if (!container)
-                return run && parameter_bool(&q->statement->parameters, "auto_remove") ?
-                               found(TRACE_NO_TELL, "no container is there; it may have run and been removed") :
-                               found(TRACE_NONE, "no container was made");
+                return run && parameter_bool(&q->statement->parameters, "auto_remove")
+                               ? found(TRACE_NO_TELL,
+                                       "no container is there; it may have run and been removed")
+                               : found(TRACE_NONE, "no container was made");
         id = json_get_string(container, "Id");
         state = json_get_string(container, "State");
         if (id.len < 12)
@@ -173,7 +175,8 @@ static struct finding look(const struct question *q)
         struct str name = q->statement->operation;
 
         if (!operation || operation->effect == EFFECT_READS)
-                return found(TRACE_FAILED, "it was interrupted; it only reads, so nothing has changed, and it can be asked for again");
+                return found(TRACE_FAILED, "it was interrupted; it only reads, so nothing has changed, and "
+                                           "it can be asked for again");
         if (str_ends(name, STR(".remove")))
                 return trace_gone(q, operation->target);
         if (str_is(name, "container.create") || str_is(name, "container.run"))

@@ -9,8 +9,8 @@ static bool frame_begin(struct docker_stream *stream, struct err *err)
         stream->left_bytes = (uint32_t)h[4] << 24 | (uint32_t)h[5] << 16 | (uint32_t)h[6] << 8 | h[7];
         if (h[0] > 2 || h[1] != 0 || h[2] != 0 || h[3] != 0)
                 return err_set(err, ERR_UPSTREAM_PROTOCOL,
-                               "the engine's output is not in frames: one begins with %02x %02x %02x %02x", h[0],
-                               h[1], h[2], h[3]);
+                               "the engine's output is not in frames: one begins with %02x %02x %02x %02x",
+                               h[0], h[1], h[2], h[3]);
         if (stream->left_bytes > DOCKER_FRAME_MAX_BYTES)
                 return err_set(err, ERR_UPSTREAM_PROTOCOL, "the engine announces a frame of %u bytes",
                                stream->left_bytes);

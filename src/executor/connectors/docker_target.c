@@ -5,10 +5,8 @@
 struct str docker_path(struct arena *arena, enum target_kind kind, struct str id, const char *tail)
 {
         static const char *const folders[] = {
-                [TARGET_NONE] = "",
-                [TARGET_CONTAINER] = "containers",
-                [TARGET_IMAGE] = "images",
-                [TARGET_NETWORK] = "networks",
+                [TARGET_NONE] = "",          [TARGET_CONTAINER] = "containers",
+                [TARGET_IMAGE] = "images",   [TARGET_NETWORK] = "networks",
                 [TARGET_VOLUME] = "volumes",
         };
 
@@ -60,8 +58,8 @@ static struct str fact_value(struct arena *arena, enum target_kind kind, const s
         if (str_is(name, "image_id"))
                 return json_get_string(thing, "Image");
         if (str_is(name, "known_as"))
-                return kind == TARGET_IMAGE ? join_tags(arena, json_get(thing, "RepoTags")) :
-                                              bare_name(json_get_string(thing, "Name"));
+                return kind == TARGET_IMAGE ? join_tags(arena, json_get(thing, "RepoTags"))
+                                            : bare_name(json_get_string(thing, "Name"));
         if (str_is(name, "id"))
                 return json_get_string(thing, kind == TARGET_VOLUME ? "Name" : "Id");
         return STR_NULL;
@@ -157,7 +155,8 @@ static bool check_facts(enum target_kind kind, const struct statement *statement
                         continue;
                 if (!str_eq(is, was.value))
                         return err_set(err, ERR_TARGET_CHANGED,
-                                       "the %s has changed since it was approved: %.*s is now \"%.*s\", it was \"%.*s\"",
+                                       "the %s has changed since it was approved: %.*s is now \"%.*s\", it "
+                                       "was \"%.*s\"",
                                        target_kind_name(kind), STR_ARG(was.name),
                                        STR_ARG(str_slice(is, 0, 80)), STR_ARG(str_slice(was.value, 0, 80)));
         }
@@ -166,7 +165,8 @@ static bool check_facts(enum target_kind kind, const struct statement *statement
 
 static bool is_creating(const struct statement *statement)
 {
-        return str_is(statement->operation, "container.create") || str_is(statement->operation, "container.run");
+        return str_is(statement->operation, "container.create") ||
+               str_is(statement->operation, "container.run");
 }
 
 bool docker_check(struct connector *connector, struct arena *arena, const struct statement *statement,
