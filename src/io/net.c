@@ -280,11 +280,12 @@ FIBER_FN int net_write_all(struct net *net, struct iovec *pieces, int n_pieces, 
         return 0;
 }
 
-void net_tls_reason(char *text, size_t size_bytes)
+const char *net_tls_reason(char *text, size_t size_bytes)
 {
         unsigned long code = ERR_peek_last_error();
         const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
         snprintf(text, size_bytes, "%s", reason ? reason : "the connection broke off");
         ERR_clear_error();
+        return text;
 }

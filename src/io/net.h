@@ -56,5 +56,5 @@ FIBER_FN int net_read(struct net *net, void *bytes, size_t size_bytes, int64_t d
 /* Writes all; the pieces are changed. Fails after timeout_ms without progress. 0 or -errno. */
 FIBER_FN int net_write_all(struct net *net, struct iovec *pieces, int n_pieces, int64_t timeout_ms);
 
-/* OpenSSL's queue of errors as text; empties it. */
-void net_tls_reason(char *text, size_t size_bytes);
+/* OpenSSL's queue of errors as text; empties it. Returns `text`. */
+const char *net_tls_reason(char *text, size_t size_bytes);

@@ -22,6 +22,7 @@ struct sse_parser {
         size_t at;        /* input before this is consumed */
         bool started;
         bool has_data;
+        bool is_given; /* the last event was given out and is not yet forgotten */
 };
 
 /* cap_bytes bounds one event and what is buffered. */

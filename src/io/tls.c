@@ -40,8 +40,8 @@ static bool tls_fail(struct err *err, enum err_code code, const char *what, cons
 {
         char reason[128];
 
-        net_tls_reason(reason, sizeof(reason));
-        return err_set(err, code, "%s%s%s: %s", what, file ? " " : "", file ? file : "", reason);
+        return err_set(err, code, "%s%s%s: %s", what, file ? " " : "", file ? file : "",
+                       net_tls_reason(reason, sizeof(reason)));
 }
 
 static SSL_CTX *context_new(const SSL_METHOD *method, bool allow_tls12)
