@@ -97,8 +97,8 @@ static void the_first_version_is_signed_by_its_own(void **state)
         assert_int_equal(accept(&world, NULL, &envelope, &roster), ERR_NONE);
         assert_int_equal(roster.member_count, 3);
         assert_non_null(roster_find(&roster, world.members[2].principal));
-        assert_true(str_is(roster_find_key(&roster, str_from(roster.members[0].keys[0].keyid), &key)->name,
-                           "ann"));
+        assert_true(str_eq(roster_find_key(&roster, str_from(roster.members[0].keys[0].keyid), &key)->name,
+                           roster.members[0].name));
         envelope = sign(&world, world.bytes, BY(1));
         assert_int_equal(accept(&world, NULL, &envelope, &roster), ERR_BAD_ENVELOPE);
         envelope = sign(&world, world.bytes, BY(1, 2, 3)); /* an approver may not sign it */
