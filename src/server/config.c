@@ -363,7 +363,8 @@ static int load_flag(struct loader *l, int argc, char **argv)
                 set(l, key, rest, &from);
                 return 1;
         }
-        if (key->type == KEY_BOOL) {
+        if (key->type == KEY_BOOL &&
+            (argc < 2 || (strcmp(argv[1], "true") != 0 && strcmp(argv[1], "false") != 0))) {
                 set(l, key, STR("true"), &from);
                 return 1;
         }

@@ -105,6 +105,7 @@ static void flags_win_over_the_environment(void **state)
 {
         char *environment[] = {"COUNTERSIGN_LISTEN_PORT=81", "COUNTERSIGN_TLS_ALLOW_12=true", NULL};
         char *flags[] = {"--listen-port", "82", "--log-format=json"};
+        char *switches[] = {"--tls-allow-12", "false", "--log-requests", "--listen-port=83"};
         char *wrong[] = {"--listen-prot=1"};
         char *bare[] = {"--listen-port"};
         char *stray[] = {"80"};
@@ -118,6 +119,10 @@ static void flags_win_over_the_environment(void **state)
         assert_true(load(environment, 3, flags));
         assert_int_equal(config.listen_port, 82);
         assert_true(str_is(config.log_format, "json"));
+        assert_true(load(environment, 4, switches));
+        assert_false(config.tls_allow_12);
+        assert_true(config.log_requests);
+        assert_int_equal(config.listen_port, 83);
         assert_false(load(environment, 1, wrong));
         assert_false(load(environment, 1, bare));
         assert_false(load(environment, 1, stray));
