@@ -176,6 +176,33 @@ static void signature_under_another_keys_id_does_not_count(void **state)
         assert_false(dsse_verify(&envelope, &by_one, ed25519_key_public(one), &err));
 }
 
+static void keys_that_anybody_can_sign_for_are_refused(void **state)
+{
+        (void)state;
+        static const char *const weak[] = {
+                "0000000000000000000000000000000000000000000000000000000000000000",
+                "0000000000000000000000000000000000000000000000000000000000000080",
+                "0100000000000000000000000000000000000000000000000000000000000000",
+                "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+                "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+                "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        };
+        ARENA_SCOPED arena;
+        arena_init(&arena, 65536);
+        for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
+                struct ed25519_public public_key;
+                struct str bytes;
+                static const uint8_t zeros[ED25519_SIGNATURE_SIZE];
+                assert_true(hex_decode(&arena, str_from(weak[i]), &bytes));
+                assert_false(ed25519_public_from(bytes, &public_key));
+                /* Among these messages one would fit a signature of zeros. */
+                for (char c = 'a'; c <= 'z'; c++)
+                        assert_false(ed25519_verify(&public_key, str_make(&c, 1),
+                                                    str_make(zeros, sizeof(zeros)), &err));
+        }
+}
+
 struct folder {
         char path[64];
         char file[96];
@@ -344,6 +371,7 @@ int main(void)
                 cmocka_unit_test(every_altered_byte_of_an_envelope_costs_a_signature),
                 cmocka_unit_test(malformed_envelopes_are_refused),
                 cmocka_unit_test(signature_under_another_keys_id_does_not_count),
+                cmocka_unit_test(keys_that_anybody_can_sign_for_are_refused),
                 cmocka_unit_test(wrapped_secret_survives_reopening_and_one_rotation),
                 cmocka_unit_test(wrapped_secret_cannot_be_moved_or_altered),
                 cmocka_unit_test(bad_key_files_are_refused_and_left_alone),

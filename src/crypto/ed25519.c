@@ -77,12 +77,53 @@ bool ed25519_sign(const struct ed25519_key *key, struct str message, struct ed25
         return true;
 }
 
+/*
+ * Keys of small order: 8 points, whose 255-bit y are these (0 and 1 also in
+ * the spellings p and p + 1, RFC 8032 section 5.1.3). Under such a key one
+ * signature fits many messages, and anybody can make it.
+ */
+static bool ed25519_public_is_weak(const struct ed25519_public *public_key)
+{
+        static const uint8_t weak[][ED25519_PUBLIC_SIZE] = {
+                {0},
+                {1},
+                /* p - 1, p, p + 1 */
+                {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+                {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+                {0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+                /* order 8 */
+                {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+                 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+                 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+                {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+                 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+                 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+        };
+        uint8_t y[ED25519_PUBLIC_SIZE];
+        memcpy(y, public_key->bytes, sizeof(y));
+        y[ED25519_PUBLIC_SIZE - 1] &= 0x7f; /* the sign of x */
+        for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
+                if (memcmp(y, weak[i], sizeof(y)) == 0)
+                        return true;
+        }
+        return false;
+}
+
 bool ed25519_verify(const struct ed25519_public *public_key, struct str message, struct str signature,
                     struct err *err)
 {
         if (signature.len != ED25519_SIGNATURE_SIZE)
                 return err_set(err, ERR_BAD_SIGNATURE, "an Ed25519 signature has %d bytes, this one has %zu",
                                ED25519_SIGNATURE_SIZE, signature.len);
+        if (ed25519_public_is_weak(public_key))
+                return err_set(err, ERR_BAD_SIGNATURE,
+                               "anybody can sign for this key: it is of small order");
         _cleanup_(ed25519_pkey_freep) EVP_PKEY *pkey =
                 EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key->bytes, ED25519_PUBLIC_SIZE);
         _cleanup_(ed25519_context_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -104,7 +145,7 @@ bool ed25519_public_from(struct str bytes, struct ed25519_public *ret)
         if (bytes.len != ED25519_PUBLIC_SIZE)
                 return false;
         memcpy(ret->bytes, bytes.ptr, ED25519_PUBLIC_SIZE);
-        return true;
+        return !ed25519_public_is_weak(ret);
 }
 
 bool ed25519_public_eq(const struct ed25519_public *a, const struct ed25519_public *b)

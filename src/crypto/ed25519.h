@@ -62,7 +62,7 @@ bool ed25519_sign(const struct ed25519_key *key, struct str message, struct ed25
 bool ed25519_verify(const struct ed25519_public *public_key, struct str message, struct str signature,
                     struct err *err) MUST_USE;
 
-/* From raw bytes; false unless there are 32. */
+/* From raw bytes; false unless there are 32, and for a key of small order, under which anybody can sign. */
 bool ed25519_public_from(struct str bytes, struct ed25519_public *ret) MUST_USE;
 bool ed25519_public_eq(const struct ed25519_public *a, const struct ed25519_public *b);
 void ed25519_key_id(const struct ed25519_public *public_key, char ret_id[ED25519_KEY_ID_SIZE]);
