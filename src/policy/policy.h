@@ -54,7 +54,8 @@ struct policy_rule {
         const char *name;
         const char *reason;
         enum effect effect;
-        const char *environment; /* NULL: any */
+        const char *environment;     /* NULL: any */
+        const char *not_environment; /* NULL: none is left out */
         enum policy_verdict verdict;
         unsigned decisions;
 };
