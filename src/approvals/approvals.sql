@@ -1,0 +1,162 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- ---- the roster ----
+
+-- name: roster_version_last :one
+-- out: version int, digest text, envelope text
+SELECT version, digest, envelope FROM roster_version WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1;
+
+-- name: roster_version_list :many
+-- in: after int, most int
+-- out: as roster_version_last
+SELECT version, digest, envelope FROM roster_version WHERE tenant_id = $1 AND version > $2
+ ORDER BY version LIMIT $3;
+
+-- The key is the lock: of two that put the same version one wins.
+-- name: roster_version_insert :changes
+-- in: version int, digest text, envelope text, now int
+INSERT INTO roster_version (tenant_id, version, digest, envelope, created_ms) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, version) DO NOTHING;
+
+-- ---- actions ----
+
+-- name: action_insert :exec
+-- in struct: id text, workspace_id text, state text, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name text?, instruction text?, created_ms int, expires_ms int, closed_ms int?
+INSERT INTO action (tenant_id, id, workspace_id, state, revision, environment, connector, operation, target, effect,
+       requester_id, rule, decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms,
+       closed_ms, output_sent, output_kept)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0, 0);
+
+-- name: action_get :one
+-- in: workspace_id text, id text
+-- out: id text, workspace_id text, state text, revision int, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name text?, instruction text?, created_ms int, expires_ms int, decided_ms int?, closed_ms int?, claim_id text?, executor_id text?, report text?, outcome text?, message text?, started_ms int?, ended_ms int?, output_bytes int?, output_sha256 text?, output_truncated int?, output_sent int, output_kept int
+SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
+       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
+       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       output_truncated, output_sent, output_kept
+  FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3;
+
+-- Newest first. An empty `before` begins with the newest.
+-- name: action_list :many
+-- in: workspace_id text, before text, most int
+-- out: as action_get
+SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
+       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
+       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       output_truncated, output_sent, output_kept
+  FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND ($3 = '' OR id < $3)
+ ORDER BY id DESC LIMIT $4;
+
+-- name: action_list_state :many
+-- in: workspace_id text, state text, before text, most int
+-- out: as action_get
+SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
+       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
+       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       output_truncated, output_sent, output_kept
+  FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND state = $3 AND ($4 = '' OR id < $4)
+ ORDER BY id DESC LIMIT $5;
+
+-- A step along transitions.def: the state it is in is the lock.
+-- name: action_move :changes
+-- in: id text, from_state text, to_state text, decided_ms int?, closed_ms int?
+UPDATE action
+   SET state = $4, revision = revision + 1, decided_ms = COALESCE($5, decided_ms), closed_ms = COALESCE($6, closed_ms)
+ WHERE tenant_id = $1 AND id = $2 AND state = $3;
+
+-- The one right to run: taken by exactly one executor, once, before the time is up.
+-- name: action_claim :changes
+-- in: id text, environment text, claim_id text, executor_id text, now int
+UPDATE action
+   SET state = 'claimed', revision = revision + 1, claim_id = $4, executor_id = $5, claimed_ms = $6
+ WHERE tenant_id = $1 AND id = $2 AND environment = $3 AND state = 'approved' AND claim_id IS NULL
+   AND expires_ms > $6;
+
+-- name: action_report :changes
+-- in struct: id text, from_state text, to_state text, claim_id text, executor_id text, report text, outcome text, message text, started_ms int, ended_ms int, output_bytes int, output_sha256 text, output_truncated int, now int
+UPDATE action
+   SET state = $4, revision = revision + 1, report = $7, outcome = $8, message = $9, started_ms = $10, ended_ms = $11,
+       output_bytes = $12, output_sha256 = $13, output_truncated = $14, closed_ms = $15
+ WHERE tenant_id = $1 AND id = $2 AND state = $3 AND claim_id = $5 AND executor_id = $6;
+
+-- name: action_wait_list :many
+-- in: workspace_id text, environment text, now int, most int
+-- out: id text
+SELECT id FROM action
+ WHERE tenant_id = $1 AND workspace_id = $2 AND state = 'approved' AND environment = $3 AND expires_ms > $4
+ ORDER BY id LIMIT $5;
+
+-- What the time is up for.
+-- name: action_due_list :many
+-- in: now int, most int
+-- out: id text, workspace_id text, state text
+SELECT id, workspace_id, state FROM action
+ WHERE tenant_id = $1 AND state IN ('pending', 'approved') AND expires_ms <= $2 ORDER BY expires_ms LIMIT $3;
+
+-- name: action_next_due :one
+-- out: expires_ms int?
+SELECT MIN(expires_ms) AS expires_ms FROM action WHERE tenant_id = $1 AND state IN ('pending', 'approved');
+
+-- ---- decisions ----
+
+-- name: decision_insert :changes
+-- in struct: action_id text, principal_id text, verdict text, keyid text, signature blob, roster_version int, now int
+INSERT INTO decision (tenant_id, action_id, principal_id, verdict, keyid, signature, roster_version, decided_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+
+-- name: decision_list :many
+-- in: action_id text
+-- out: principal_id text, verdict text, keyid text, signature blob, decided_ms int
+SELECT principal_id, verdict, keyid, signature, decided_ms FROM decision WHERE tenant_id = $1 AND action_id = $2
+ ORDER BY decided_ms, principal_id;
+
+-- ---- output ----
+
+-- name: output_insert :exec
+-- in: action_id text, starts_at int, data blob
+INSERT INTO action_output (tenant_id, action_id, starts_at, data) VALUES ($1, $2, $3, $4);
+
+-- name: output_count :changes
+-- in: id text, executor_id text, sent int, kept int
+UPDATE action SET output_sent = $4, output_kept = $5
+ WHERE tenant_id = $1 AND id = $2 AND state = 'claimed' AND executor_id = $3;
+
+-- The piece that holds the offset, and those after it.
+-- name: output_list :many
+-- in: action_id text, offset_in int
+-- out: starts_at int, data blob
+SELECT starts_at, data FROM action_output
+ WHERE tenant_id = $1 AND action_id = $2
+   AND starts_at >= COALESCE((SELECT MAX(o.starts_at) FROM action_output o
+                               WHERE o.tenant_id = $1 AND o.action_id = $2 AND o.starts_at <= $3), 0)
+ ORDER BY starts_at;
+
+-- ---- where the log speaks of an action ----
+
+-- name: action_entry_insert :exec
+-- in: action_id text, epoch int, seq int
+INSERT INTO action_entry (tenant_id, action_id, epoch, seq)
+SELECT $1, id, $3, $4 FROM action WHERE tenant_id = $1 AND id = $2;
+
+-- name: action_entry_list :many
+-- in: action_id text
+-- out: epoch int, seq int
+SELECT epoch, seq FROM action_entry WHERE tenant_id = $1 AND action_id = $2 ORDER BY epoch, seq;
+
+-- ---- cells whose actions wait for time to pass ----
+
+-- name: deadline_cell_insert :exec
+-- directory
+-- in: tenant_id text, region text
+INSERT INTO cell_with_deadlines (tenant_id, region) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: deadline_cell_delete :exec
+-- directory
+-- in: tenant_id text, region text
+DELETE FROM cell_with_deadlines WHERE tenant_id = $1 AND region = $2;
+
+-- name: deadline_cell_list :many
+-- directory
+-- in: after text, most int
+-- out: tenant_id text, region text
+SELECT tenant_id, region FROM cell_with_deadlines WHERE tenant_id > $1 ORDER BY tenant_id, region LIMIT $2;
