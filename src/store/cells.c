@@ -3,9 +3,12 @@
 
 #include "base/heap.h"
 
+#include <malloc.h>
+
 enum {
         TABLE_START = 256,
         HOT_CELLS = 32, /* the most recently used keep their page caches and prepared statements */
+        CLOSES_PER_TRIM = 256,
 };
 
 static bool name_ok(struct str name, size_t max)
@@ -202,14 +205,20 @@ static void trim_one(struct store *store)
 struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write, struct err *err)
 {
         struct conn *victims = NULL, *conn = NULL;
+        bool trim_heap = false;
 
         pthread_mutex_lock(&store->lock);
-        if (store->handles_open >= store->handles_max && store->lru_oldest)
+        if (store->handles_open >= store->handles_max && store->lru_oldest) {
                 victims = cell_detach(store, store->lru_oldest);
+                trim_heap = ++store->evictions % CLOSES_PER_TRIM == 0;
+        }
         trim_one(store);
         store->handles_open++;
         pthread_mutex_unlock(&store->lock);
         conns_close(victims);
+        /* Handles come and go on several threads; without this, half of the heap is holes in the end. */
+        if (trim_heap)
+                malloc_trim(0);
 
         bool ok = store->driver->open(store->state, &cell->ref, is_write, &conn, err);
         pthread_mutex_lock(&store->lock);

@@ -96,6 +96,7 @@ struct store {
         size_t table_size, cell_count;
         struct cell *lru_newest, *lru_oldest;
         unsigned handles_open;
+        uint64_t evictions;
         struct run_queue write_run, read_run;
         struct store_stats stats;
 

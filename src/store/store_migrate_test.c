@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Migrations of files that older, newer and other versions have left. The
- * books of a file are edited here with SQLite alone, as another version would
- * have written them.
+ * Files that others have left or hold: older, newer and other versions, which
+ * are played here with SQLite alone, another process, and plain damage.
  */
 #include "store/migrations.h"
 #include "store/test/fixture.h"
@@ -197,15 +196,71 @@ static void a_file_that_is_no_database_says_so(void **state)
         assert_null(strstr(err.message, fixture->folder));
 }
 
+static bool write_note(struct tx *tx, void *arg, struct err *err)
+{
+        const struct sql_note_add_in in = {.id = *(const int64_t *)arg};
+
+        return sql_note_add(tx, &in, err);
+}
+
+static void a_file_that_another_holds_is_busy_and_then_works(void **state)
+{
+        struct fixture *fixture = *state;
+        char path[300];
+        int64_t id = 1;
+        struct err err;
+        sqlite3 *db;
+
+        fixture->options.busy_timeout_ms = 20;
+        fixture_reopen(fixture);
+        assert_true(store_read(fixture->store, &cell, NULL, touch, NULL, &err));
+        snprintf(path, sizeof(path), "%s/cells/eu/ten_one.db", fixture->folder);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        assert_false(store_write(fixture->store, &cell, NULL, write_note, &id, &err));
+        assert_int_equal(err.code, ERR_STORE_BUSY);
+        assert_true(store_read(fixture->store, &cell, NULL, touch, NULL, &err)); /* reading goes on */
+        sqlite3_close(db);
+        assert_true(store_write(fixture->store, &cell, NULL, write_note, &id, &err));
+}
+
+static void a_page_that_is_damaged_says_so(void **state)
+{
+        struct fixture *fixture = *state;
+        char path[300];
+        struct err err;
+        FILE *file;
+
+        for (int64_t id = 1; id <= 500; id++)
+                assert_true(store_write(fixture->store, &cell, NULL, write_note, &id, &err));
+        store_close(fixture->store);
+        snprintf(path, sizeof(path), "%s/cells/eu/ten_one.db", fixture->folder);
+        file = fopen(path, "r+");
+        assert_non_null(file);
+        for (long at = 4096; fseek(file, at, SEEK_SET) == 0 && at < 400 * 1024; at += 4096)
+                fputs("\xff\xff\xff\xff\xff\xff\xff\xff", file);
+        fclose(file);
+        fixture_open(fixture);
+        assert_false(store_read(fixture->store, &cell, NULL, touch, NULL, &err));
+        assert_int_equal(err.code, ERR_STORE_FAILED);
+        assert_non_null(strstr(err.message, "backup"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                T(a_new_cell_has_every_migration_recorded),  T(an_older_cell_is_migrated_when_it_is_opened),
-                T(a_changed_migration_is_refused),           T(a_newer_version_s_data_is_refused),
-                T(a_gap_in_the_history_is_refused),          T(a_failing_migration_changes_nothing),
-                T(one_refused_cell_leaves_the_others_alone), T(a_newer_directory_ends_the_start),
+                T(a_new_cell_has_every_migration_recorded),
+                T(an_older_cell_is_migrated_when_it_is_opened),
+                T(a_changed_migration_is_refused),
+                T(a_newer_version_s_data_is_refused),
+                T(a_gap_in_the_history_is_refused),
+                T(a_failing_migration_changes_nothing),
+                T(one_refused_cell_leaves_the_others_alone),
+                T(a_newer_directory_ends_the_start),
                 T(a_file_that_is_no_database_says_so),
+                T(a_file_that_another_holds_is_busy_and_then_works),
+                T(a_page_that_is_damaged_says_so),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

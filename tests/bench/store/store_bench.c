@@ -361,9 +361,11 @@ int main(int argc, char **argv)
                         return 2;
                 }
         }
-        fixture = fixture_new(NULL);
-        bench_rates(fixture);
-        fixture_free(fixture);
+        if (run_us > 0) {
+                fixture = fixture_new(NULL);
+                bench_rates(fixture);
+                fixture_free(fixture);
+        }
         if (tenants > 0) {
                 fixture = fixture_new(NULL);
                 bench_tenants(fixture);
