@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "approvals/deadlines.h"
+
+#include "api/cell.h"
+#include "api/services.h"
+#include "approvals/approvals.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/id.h"
+#include "base/log_line.h"
+
+#include <pthread.h>
+
+enum {
+        REGION_SIZE = 33,
+        BATCH = 64,
+        /* Wall time may jump: look at it again at least so often. */
+        LONGEST_SLEEP_MS = 5000,
+        RETRY_MS = 1000,
+};
+
+struct cell_due {
+        struct id tenant;
+        char region[REGION_SIZE];
+        int64_t due_ms; /* INT64_MAX: nothing waits */
+        bool durable;   /* the directory knows of it */
+};
+
+struct deadlines {
+        const struct services *services;
+        pthread_t thread;
+        pthread_mutex_t lock; /* of all below */
+        pthread_cond_t changed;
+        bool stopping;
+        struct cell_due *cells;
+        size_t count, room;
+};
+
+static struct cell_ref ref_of(const struct cell_due *cell)
+{
+        return (struct cell_ref){.tenant = id_str(&cell->tenant), .region = str_from(cell->region)};
+}
+
+/* With the lock. NULL without memory. */
+static struct cell_due *find_or_add(struct deadlines *deadlines, const struct cell_ref *ref)
+{
+        struct cell_due *cell;
+
+        for (size_t i = 0; i < deadlines->count; i++)
+                if (str_is(ref->tenant, deadlines->cells[i].tenant.text) &&
+                    str_is(ref->region, deadlines->cells[i].region))
+                        return &deadlines->cells[i];
+        if (deadlines->count == deadlines->room) {
+                size_t room = deadlines->room ? 2 * deadlines->room : 16;
+                struct cell_due *more = heap_realloc(deadlines->cells, room * sizeof(*more));
+
+                if (!more)
+                        return NULL;
+                deadlines->cells = more;
+                deadlines->room = room;
+        }
+        if (ref->region.len >= REGION_SIZE)
+                return NULL;
+        cell = &deadlines->cells[deadlines->count++];
+        *cell = (struct cell_due){.tenant = id_from(ref->tenant), .due_ms = INT64_MAX};
+        memcpy(cell->region, ref->region.ptr, ref->region.len);
+        return cell;
+}
+
+static bool remember_work(struct tx *tx, void *arg, struct err *err)
+{
+        const struct cell_ref *cell = arg;
+
+        return sql_deadline_cell_insert(tx, cell->tenant, cell->region, err);
+}
+
+/* *ret_durable: whether the directory knew of the cell before. */
+static bool note(struct deadlines *deadlines, const struct cell_ref *ref, int64_t due_ms, bool durable,
+                 bool *ret_durable, struct err *err)
+{
+        struct cell_due *cell;
+
+        (void)pthread_mutex_lock(&deadlines->lock);
+        cell = find_or_add(deadlines, ref);
+        if (cell) {
+                *ret_durable = cell->durable;
+                cell->durable = cell->durable || durable;
+                if (due_ms < cell->due_ms) {
+                        cell->due_ms = due_ms;
+                        (void)pthread_cond_signal(&deadlines->changed);
+                }
+        }
+        (void)pthread_mutex_unlock(&deadlines->lock);
+        return cell || err_set(err, ERR_NO_MEMORY, "no memory to watch the time");
+}
+
+FIBER_FN bool deadlines_expect(struct deadlines *deadlines, const struct cell_ref *cell, int64_t due_ms,
+                               struct err *err)
+{
+        struct cell_ref ref = *cell;
+        bool durable;
+
+        if (!note(deadlines, cell, due_ms, false, &durable, err))
+                return false;
+        if (durable)
+                return true;
+        return cell_write(deadlines->services->store, &CELL_DIRECTORY, NULL, remember_work, &ref, err) &&
+               note(deadlines, cell, due_ms, true, &durable, err);
+}
+
+/* ---- the thread -------------------------------------------------------------------------------- */
+
+struct sweep {
+        int64_t now_ms;
+        int64_t moved;
+        int64_t next_ms;
+};
+
+static bool sweep_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct sweep *sweep = arg;
+        struct sql_action_next_due_row row;
+        bool found;
+
+        if (!approvals_sweep(tx, sweep->now_ms, BATCH, &sweep->moved, err) ||
+            !sql_action_next_due(tx, &row, &found, err))
+                return false;
+        sweep->next_ms = found && row.has_expires_ms ? row.expires_ms : INT64_MAX;
+        return true;
+}
+
+/* Without the lock. The next time to look at the cell. */
+static int64_t sweep_cell(struct deadlines *deadlines, const struct cell_due *cell)
+{
+        struct sweep sweep = {.now_ms = clock_now_ms()};
+        struct cell_ref ref = ref_of(cell);
+        struct err err;
+
+        if (store_write(deadlines->services->store, &ref, NULL, sweep_work, &sweep, &err))
+                return sweep.next_ms;
+        if (err.code == ERR_NOT_FOUND)
+                return INT64_MAX; /* the cell is gone, and its deadlines with it */
+        log_line(LOG_WARN, "expired actions could not be closed; it is tried again",
+                 LOG_STR("tenant", ref.tenant), LOG_C("error", err.message));
+        return sweep.now_ms + RETRY_MS;
+}
+
+/* With the lock; it is let go meanwhile. The earliest time of all cells. */
+static int64_t sweep_all(struct deadlines *deadlines)
+{
+        int64_t earliest = INT64_MAX;
+
+        for (size_t i = 0; i < deadlines->count && !deadlines->stopping; i++) {
+                if (deadlines->cells[i].due_ms <= clock_now_ms()) {
+                        struct cell_due cell = deadlines->cells[i];
+                        int64_t next_ms;
+
+                        /* What comes in meanwhile may be earlier than what the sweep sees. */
+                        deadlines->cells[i].due_ms = INT64_MAX;
+                        (void)pthread_mutex_unlock(&deadlines->lock);
+                        next_ms = sweep_cell(deadlines, &cell);
+                        (void)pthread_mutex_lock(&deadlines->lock);
+                        if (next_ms < deadlines->cells[i].due_ms)
+                                deadlines->cells[i].due_ms = next_ms;
+                }
+                if (deadlines->cells[i].due_ms < earliest)
+                        earliest = deadlines->cells[i].due_ms;
+        }
+        return earliest;
+}
+
+static void sleep_until(struct deadlines *deadlines, int64_t until_ms)
+{
+        int64_t ms = until_ms == INT64_MAX ? INT64_MAX : until_ms - clock_now_ms();
+        struct timespec at;
+
+        if (until_ms == INT64_MAX) {
+                (void)pthread_cond_wait(&deadlines->changed, &deadlines->lock);
+                return;
+        }
+        if (ms <= 0)
+                return;
+        ms = ms < LONGEST_SLEEP_MS ? ms : LONGEST_SLEEP_MS;
+        (void)clock_gettime(CLOCK_MONOTONIC, &at);
+        at.tv_sec += ms / 1000;
+        at.tv_nsec += ms % 1000 * 1000000;
+        if (at.tv_nsec >= 1000000000) {
+                at.tv_sec++;
+                at.tv_nsec -= 1000000000;
+        }
+        (void)pthread_cond_timedwait(&deadlines->changed, &deadlines->lock, &at);
+}
+
+/* What an earlier process left: each such cell is looked at once, now. */
+static bool load_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct deadlines *deadlines = arg;
+        SQL_SCOPED(deadline_cell_list) c = {0};
+        struct sql_deadline_cell_list_row row;
+        bool has, durable;
+
+        if (!sql_deadline_cell_list_open(tx, STR(""), INT64_MAX, &c, err))
+                return false;
+        for (;;) {
+                struct cell_ref ref;
+
+                if (!sql_deadline_cell_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        return true;
+                ref = (struct cell_ref){.tenant = row.tenant_id, .region = row.region};
+                if (!note(deadlines, &ref, 0, true, &durable, err))
+                        return false;
+        }
+}
+
+static void *run(void *arg)
+{
+        struct deadlines *deadlines = arg;
+        struct err err;
+
+        if (!store_read(deadlines->services->store, &CELL_DIRECTORY, NULL, load_work, deadlines, &err))
+                log_line(LOG_ERROR,
+                         "the cells with deadlines cannot be read; their actions expire when they are "
+                         "looked at",
+                         LOG_C("error", err.message));
+        (void)pthread_mutex_lock(&deadlines->lock);
+        while (!deadlines->stopping) {
+                int64_t next_ms = sweep_all(deadlines);
+
+                if (!deadlines->stopping)
+                        sleep_until(deadlines, next_ms);
+        }
+        (void)pthread_mutex_unlock(&deadlines->lock);
+        return NULL;
+}
+
+bool deadlines_start(const struct services *services, struct deadlines **ret, struct err *err)
+{
+        struct deadlines *deadlines = heap_alloc_zeroed(1, sizeof(*deadlines));
+        pthread_condattr_t monotonic;
+
+        *ret = NULL;
+        if (!deadlines)
+                return err_set(err, ERR_NO_MEMORY, "no memory to watch the time");
+        deadlines->services = services;
+        (void)pthread_mutex_init(&deadlines->lock, NULL);
+        (void)pthread_condattr_init(&monotonic);
+        (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&deadlines->changed, &monotonic);
+        (void)pthread_condattr_destroy(&monotonic);
+        if (pthread_create(&deadlines->thread, NULL, run, deadlines) != 0) {
+                heap_free(deadlines);
+                return err_set(err, ERR_SYSTEM, "cannot start the thread that watches the time");
+        }
+        *ret = deadlines;
+        return true;
+}
+
+void deadlines_stop(struct deadlines *deadlines)
+{
+        if (!deadlines)
+                return;
+        (void)pthread_mutex_lock(&deadlines->lock);
+        deadlines->stopping = true;
+        (void)pthread_cond_signal(&deadlines->changed);
+        (void)pthread_mutex_unlock(&deadlines->lock);
+        (void)pthread_join(deadlines->thread, NULL);
+        (void)pthread_cond_destroy(&deadlines->changed);
+        (void)pthread_mutex_destroy(&deadlines->lock);
+        heap_free(deadlines->cells);
+        heap_free(deadlines);
+}
