@@ -118,7 +118,7 @@ static bool configure(struct driver_state *state, struct sqlite_conn *conn, stru
         conn->checkpoint_at = CHECKPOINT_FRAMES;
         snprintf(pragmas, sizeof(pragmas),
                  "PRAGMA synchronous = FULL; PRAGMA cache_size = -%u; PRAGMA mmap_size = 0;"
-                 "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = %d",
+                 "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = %d",
                  state->cache_kib, JOURNAL_LIMIT_BYTES);
         return sqlite_execute(conn, pragmas, "opening", err);
 }

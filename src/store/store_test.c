@@ -496,11 +496,20 @@ static void a_read_sees_every_write_acknowledged_before_it(void **state)
         }
 }
 
+static _Atomic int slow_hooks;
+
+static void slow_hook(void *arg)
+{
+        slow_hooks += *(int *)arg;
+}
+
 static bool slow_read(struct tx *tx, void *arg, struct err *err)
 {
+        static int one_more = 1;
         struct sql_note_slow_row row;
         bool found;
 
+        tx_on_commit(tx, slow_hook, &one_more); /* outlasts the answers given meanwhile */
         return sql_note_slow(tx, *(int64_t *)arg, &row, &found, err);
 }
 
@@ -522,6 +531,7 @@ static void a_slow_read_does_not_hold_up_the_others(void **state)
         assert_int_equal(slow.done, 0);
         wait_done(&slow, 1);
         assert_true(job.ok);
+        assert_int_equal(slow_hooks, 1);
 }
 
 static bool nested(struct tx *tx, void *arg, struct err *err)
@@ -584,6 +594,44 @@ static void a_snapshot_is_a_cell(void **state)
         add(fixture->store, &one, 3);
 }
 
+static void a_snapshot_is_taken_while_writing_goes_on(void **state)
+{
+        struct fixture *fixture = *state;
+        struct crowd crowd = {.store = fixture->store, .gate = PTHREAD_MUTEX_INITIALIZER};
+        char path[300], place[300];
+        struct err err;
+
+        snprintf(path, sizeof(path), "%s/copy.db", fixture->folder);
+        for (int i = 0; i < 64; i++) {
+                struct store_job *job = &crowd.jobs[i];
+                *job = (struct store_job){
+                        .work = crowd_work, .arg = job, .done = crowd_done, .data = &crowd};
+                crowd.ids[i] = 3 * i + 1; /* none is taken back */
+                store_submit_write(fixture->store, &one, job);
+                if (i == 20)
+                        wait_done(&crowd, 10);
+        }
+        assert_true(store_cell_snapshot(fixture->store, &one, path, &err));
+        wait_done(&crowd, 64);
+        snprintf(place, sizeof(place), "%s/cells/eu/ten_one.db", fixture->folder);
+        store_close(fixture->store);
+        assert_int_equal(rename(path, place), 0);
+        fixture_open(fixture);
+        assert_in_range(count(fixture->store, &one), 10, 64);
+}
+
+static void the_directory_can_be_copied(void **state)
+{
+        struct fixture *fixture = *state;
+        char path[300];
+        struct err err;
+
+        snprintf(path, sizeof(path), "%s/copy.db", fixture->folder);
+        assert_true(store_write(fixture->store, &CELL_DIRECTORY, NULL, add_book, NULL, &err));
+        assert_true(store_cell_snapshot(fixture->store, &CELL_DIRECTORY, path, &err));
+        assert_int_equal(access(path, R_OK), 0);
+}
+
 static void files_are_for_their_owner_only(void **state)
 {
         struct fixture *fixture = *state;
@@ -623,6 +671,8 @@ int main(void)
                 T(a_store_thread_never_waits_for_the_store),
                 T(more_cells_than_handles),
                 T(a_snapshot_is_a_cell),
+                T(a_snapshot_is_taken_while_writing_goes_on),
+                T(the_directory_can_be_copied),
                 T(files_are_for_their_owner_only),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,6 @@ static void answer(struct worker *worker)
                         hooks_run(job);
                 job->done(job); /* the job may be gone now */
         }
-        arena_reset(&worker->hooks);
 }
 
 /* Runs the work of one job; ok and err of the job say how it went. */
@@ -422,6 +421,7 @@ static void run_writes(struct worker *worker, struct cell *cell)
 
         conn = write_batch(worker, conn);
 
+        arena_reset(&worker->hooks);
         pthread_mutex_lock(&store->lock);
         jobs_return(&cell->writes, &worker->batch);
         cell->writing = false;
@@ -444,6 +444,7 @@ static void run_reads(struct worker *worker, struct cell *cell)
 
         conn = read_batch(worker, conn);
 
+        arena_reset(&worker->hooks);
         pthread_mutex_lock(&store->lock);
         cell->reading--;
         if (conn) {
