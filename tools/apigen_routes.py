@@ -37,15 +37,15 @@ def handlers_h(contract):
 def read_parameter(parameter, source, rules):
     kind, to = parameter.type, f'in->{parameter.field}'
     if isinstance(kind, StringType):
-        return f'parameter_string(d, {source}, {rules.string(kind)}, &{to})'
+        return f'decode_parameter_string(d, {source}, {rules.string(kind)}, &{to})'
     if isinstance(kind, IntegerType):
-        return f'parameter_integer(d, {source}, {rules.integer(kind)}, &{to})'
+        return f'decode_parameter_integer(d, {source}, {rules.integer(kind)}, &{to})'
     if isinstance(kind, BoolType):
-        return f'parameter_bool(d, {source}, &{to})'
+        return f'decode_parameter_bool(d, {source}, &{to})'
     if isinstance(kind, TimeType):
-        return f'parameter_time(d, {source}, &{to})'
+        return f'decode_parameter_time(d, {source}, &{to})'
     if isinstance(kind, EnumType):
-        return f'parameter_enum(d, {source}, {rules.enum(kind)}, &word)'
+        return f'decode_parameter_enum(d, {source}, {rules.enum(kind)}, &word)'
     raise TypeError(kind)
 
 

@@ -317,7 +317,8 @@ bool decode_missing(struct decoder *d, const char *const *names, uint64_t missin
         return false;
 }
 
-bool parameter_string(struct decoder *d, struct str text, const struct string_rule *rule, struct str *ret)
+bool decode_parameter_string(struct decoder *d, struct str text, const struct string_rule *rule,
+                             struct str *ret)
 {
         if (!str_is_utf8(text))
                 return decode_fail(d, ERR_BAD_PARAMETER, "not UTF-8");
@@ -325,27 +326,28 @@ bool parameter_string(struct decoder *d, struct str text, const struct string_ru
         return string_holds(d, text, rule);
 }
 
-bool parameter_integer(struct decoder *d, struct str text, const struct integer_rule *rule, int64_t *ret)
+bool decode_parameter_integer(struct decoder *d, struct str text, const struct integer_rule *rule,
+                              int64_t *ret)
 {
         if (!str_to_i64(text, ret))
                 return decode_fail(d, ERR_BAD_PARAMETER, "not an integer that fits 64 bits");
         return integer_holds(d, *ret, rule);
 }
 
-bool parameter_bool(struct decoder *d, struct str text, bool *ret)
+bool decode_parameter_bool(struct decoder *d, struct str text, bool *ret)
 {
         *ret = str_is(text, "true");
         return *ret || str_is(text, "false") ||
                decode_fail(d, ERR_BAD_PARAMETER, "neither \"true\" nor \"false\"");
 }
 
-bool parameter_time(struct decoder *d, struct str text, int64_t *ret_ms)
+bool decode_parameter_time(struct decoder *d, struct str text, int64_t *ret_ms)
 {
         return clock_parse(text, ret_ms) ||
                decode_fail(d, ERR_BAD_PARAMETER, "not an RFC 3339 time such as 2026-11-21T12:00:00Z");
 }
 
-bool parameter_duration(struct decoder *d, struct str text, int64_t maximum_ms, int64_t *ret_ms)
+bool decode_parameter_duration(struct decoder *d, struct str text, int64_t maximum_ms, int64_t *ret_ms)
 {
         if (!duration_parse(text, ret_ms))
                 return decode_fail(d, ERR_BAD_PARAMETER, "not a duration such as 30s or 2m");
@@ -355,8 +357,8 @@ bool parameter_duration(struct decoder *d, struct str text, int64_t maximum_ms, 
         return true;
 }
 
-bool parameter_enum(struct decoder *d, struct str text, int (*from)(struct str), const char *allowed,
-                    int *ret)
+bool decode_parameter_enum(struct decoder *d, struct str text, int (*from)(struct str), const char *allowed,
+                           int *ret)
 {
         if (!str_is_utf8(text))
                 return decode_fail(d, ERR_BAD_PARAMETER, "not UTF-8");

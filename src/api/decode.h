@@ -91,14 +91,16 @@ bool decode_missing(struct decoder *d, const char *const *names, uint64_t missin
 
 /* ---- values from a parameter: text --------------------------------------------------------------- */
 
-bool parameter_string(struct decoder *d, struct str text, const struct string_rule *rule, struct str *ret);
-bool parameter_integer(struct decoder *d, struct str text, const struct integer_rule *rule, int64_t *ret);
-bool parameter_bool(struct decoder *d, struct str text, bool *ret);
-bool parameter_time(struct decoder *d, struct str text, int64_t *ret_ms);
+bool decode_parameter_string(struct decoder *d, struct str text, const struct string_rule *rule,
+                             struct str *ret);
+bool decode_parameter_integer(struct decoder *d, struct str text, const struct integer_rule *rule,
+                              int64_t *ret);
+bool decode_parameter_bool(struct decoder *d, struct str text, bool *ret);
+bool decode_parameter_time(struct decoder *d, struct str text, int64_t *ret_ms);
 /* "30s", "2m": milliseconds, from 0 to maximum_ms. */
-bool parameter_duration(struct decoder *d, struct str text, int64_t maximum_ms, int64_t *ret_ms);
-bool parameter_enum(struct decoder *d, struct str text, int (*from)(struct str), const char *allowed,
-                    int *ret);
+bool decode_parameter_duration(struct decoder *d, struct str text, int64_t maximum_ms, int64_t *ret_ms);
+bool decode_parameter_enum(struct decoder *d, struct str text, int (*from)(struct str), const char *allowed,
+                           int *ret);
 bool parameter_missing(struct decoder *d);
 
 /* Fails at the place at hand; returns false. */

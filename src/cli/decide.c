@@ -77,7 +77,7 @@ static bool sign(struct cli *cli, struct str bytes, enum verdict verdict, struct
         struct dsse_signature signature;
         struct cli_body body;
 
-        if (!signing_key_load(cli, &key, err) || !dsse_sign(&cli->arena, key, type, bytes, &signature, err))
+        if (!signing_file_load(cli, &key, err) || !dsse_sign(&cli->arena, key, type, bytes, &signature, err))
                 return false;
         cli_body_begin(&body);
         cli_body_str(&body, "verdict", str_from(verdict_name(verdict)));

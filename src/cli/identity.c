@@ -401,7 +401,7 @@ bool signing_key_create_run(struct cli *cli, struct err *err)
 
         if (!profile_need_tenant(cli, err))
                 return false;
-        if (!(there ? signing_key_load(cli, &key, err) : signing_key_create(cli, &key, err)))
+        if (!(there ? signing_file_load(cli, &key, err) : signing_file_create(cli, &key, err)))
                 return false;
         cli_body_begin(&body);
         json_key(&body.w, "public_key");

@@ -174,7 +174,7 @@ static bool sign_and_put(struct cli *cli, const struct roster *standing, struct 
         struct dsse_envelope envelope = {.payload_type = STR(ROSTER_PAYLOAD_TYPE), .count = 1};
         struct dsse_signature signature;
 
-        if (!roster_build(&cli->arena, next, &envelope.payload, err) || !signing_key_load(cli, &key, err))
+        if (!roster_build(&cli->arena, next, &envelope.payload, err) || !signing_file_load(cli, &key, err))
                 return false;
         if (!cli->json && !cli_flag(cli, "yes")) {
                 print_roster(cli, next);
@@ -284,7 +284,7 @@ bool roster_init_run(struct cli *cli, struct err *err)
 
         if (!own)
                 return err_set(err, ERR_NO_MEMORY, "no memory for a key");
-        if (!profile_need_tenant(cli, err) || !signing_key_load(cli, &key, err) ||
+        if (!profile_need_tenant(cli, err) || !signing_file_load(cli, &key, err) ||
             !principal_find(cli, cli->profile.principal, &principal, err))
                 return false;
         own->public_key = *ed25519_key_public(key);
@@ -374,7 +374,7 @@ bool roster_sign_run(struct cli *cli, struct err *err)
             !dsse_parse(&cli->arena, text, &envelope, err) ||
             !roster_parse(&cli->arena, envelope.payload, &next, err))
                 return err_prefix(err, "%s", file.ptr);
-        if (!fetch(cli, &reply, &standing, err) || !signing_key_load(cli, &key, err))
+        if (!fetch(cli, &reply, &standing, err) || !signing_file_load(cli, &key, err))
                 return false;
         if (next.version != standing.version + 1 || !str_eq(next.previous, standing.digest))
                 return err_set(err, ERR_ROSTER_CONFLICT,

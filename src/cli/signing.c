@@ -35,7 +35,7 @@ static bool write_key(struct cli *cli, const uint8_t seed[ED25519_SEED_SIZE], st
         return ok;
 }
 
-bool signing_key_create(struct cli *cli, struct ed25519_key **ret, struct err *err)
+bool signing_file_create(struct cli *cli, struct ed25519_key **ret, struct err *err)
 {
         uint8_t seed[ED25519_SEED_SIZE];
         bool ok;
@@ -66,7 +66,7 @@ static bool parse_key(struct arena *arena, struct str pem, struct str *ret_seed)
         return true;
 }
 
-bool signing_key_load(struct cli *cli, struct ed25519_key **ret, struct err *err)
+bool signing_file_load(struct cli *cli, struct ed25519_key **ret, struct err *err)
 {
         struct str path = cli->profile.signing_key;
         struct arena secret;

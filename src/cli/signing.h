@@ -10,5 +10,5 @@
 #include "crypto/ed25519.h"
 
 /* ERR_ALREADY_EXISTS when the file is there. The caller frees the key. */
-bool signing_key_create(struct cli *cli, struct ed25519_key **ret, struct err *err) MUST_USE;
-bool signing_key_load(struct cli *cli, struct ed25519_key **ret, struct err *err) MUST_USE;
+bool signing_file_create(struct cli *cli, struct ed25519_key **ret, struct err *err) MUST_USE;
+bool signing_file_load(struct cli *cli, struct ed25519_key **ret, struct err *err) MUST_USE;
