@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lines of an export that are not entries (docs/log-format.md), written
- * and read in one place. Inside src/log only.
+ * and read in one place. Private to src/log.
  */
 #pragma once
 

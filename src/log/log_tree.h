@@ -2,7 +2,7 @@
 /*
  * An epoch's tree as it stands in the store: complete tiles are rows of
  * log_tile; the right edge is computed from entries and from the roots of
- * complete tiles. Inside src/log only.
+ * complete tiles. Private to src/log.
  */
 #pragma once
 
