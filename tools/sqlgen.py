@@ -56,9 +56,10 @@ and in C: #include "approvals/approvals_sql.h".
 
 Migrations are numbered files, src/store/migrations/NNNN_title.sql for cells and
 …/directory/NNNN_title.sql for the directory. They are applied in order and never edited after a
-release; the build embeds all that are in the folders. Rules, checked here: tables are STRICT; in a
-cell every table but the store's own has `tenant_id TEXT NOT NULL`, which leads its primary key, its
-foreign keys and its indexes; nothing is DEFERRABLE, since a group commit may not fail for one job.
+release; the build embeds all that are in the folders. Rules, checked here: tables are STRICT, with
+columns of TEXT, INTEGER and BLOB, which every database has; in a cell every table but the store's
+own has `tenant_id TEXT NOT NULL`, which leads its primary key, its foreign keys and its indexes;
+nothing is DEFERRABLE, since a group commit may not fail for one job.
 """
 
 import argparse
@@ -217,6 +218,9 @@ class Schema:
                 self.check_table(name, mistake)
         for name in self.tables:
             info = self.query(f"PRAGMA table_info({name})")
+            for column in info:
+                if column[2].upper() not in TYPES.values():
+                    mistake(f"{name}.{column[1]} is {column[2]}; columns are {', '.join(sorted(set(TYPES.values())))}")
             self.columns[name] = {c[1]: (c[2].upper(), bool(c[3] or c[5])) for c in info}
             if name in self.tenant_tables():
                 self.check_keys(name, mistake)

@@ -258,6 +258,7 @@ class Migrations(Case):
             (f"CREATE TABLE t ({ok}, FOREIGN KEY (tenant_id, id) REFERENCES action (tenant_id, id) "
              "DEFERRABLE INITIALLY DEFERRED) STRICT;", "DEFERRABLE"),
             ("CREATE TABLE t (", "incomplete input"),
+            (f"CREATE TABLE t (share REAL, {ok}) STRICT;", "t.share is REAL"),
         ):  # fmt: skip
             with self.subTest(text):
                 self.refuses_table(text, words)
