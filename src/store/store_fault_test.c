@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,14 @@ struct request {
 static size_t body_bytes(int64_t id)
 {
         return id == 11 ? 200 * 1024 : 100 + (size_t)id * 300;
+}
+
+static bool nothing(struct tx *tx, void *arg, struct err *err)
+{
+        (void)tx;
+        (void)arg;
+        (void)err;
+        return true;
 }
 
 /* Two rows that must come together. */
@@ -266,14 +275,6 @@ static bool count_cells(const struct cell_ref *found, void *arg, struct err *err
         return true;
 }
 
-static bool nothing(struct tx *tx, void *arg, struct err *err)
-{
-        (void)tx;
-        (void)arg;
-        (void)err;
-        return true;
-}
-
 /* A cell is there and works, or is not there and can be made. */
 static void a_cell_is_never_half_made(void **state)
 {
@@ -399,6 +400,20 @@ static int refused_child_main(const char *folder)
         return 5;
 }
 
+static int migrating_child_main(const char *folder)
+{
+        struct store_options options = {.folder = folder};
+        struct store *store;
+        struct err err;
+        bool ok;
+
+        if (!store_open(&options, &store, &err))
+                return 3;
+        ok = store_write(store, &cell, NULL, nothing, NULL, &err);
+        store_close(store);
+        return ok ? 0 : 4;
+}
+
 static pid_t spawn(const char *as, const char *folder, const char *fault, int *ret_fd)
 {
         int fds[2];
@@ -469,6 +484,51 @@ static void killed_at_every_write_and_sync(void **state)
         }
 }
 
+/* As a version that did not know the tests' migration would have left the file. */
+static void forget_migration(const char *folder)
+{
+        char path[300], *message = NULL;
+        sqlite3 *db;
+
+        snprintf(path, sizeof(path), "%s/cells/eu/ten_one.db", folder);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        if (sqlite3_exec(db,
+                         "DROP TABLE note; DROP TABLE shelf; DELETE FROM store_migration WHERE number = 900;"
+                         "PRAGMA user_version = 77",
+                         NULL, NULL, &message) != SQLITE_OK)
+                fail_msg("%s", message);
+        sqlite3_close(db);
+}
+
+static void killed_while_migrating(void **state)
+{
+        bool killed = true;
+        int kills = 0;
+
+        (void)state;
+        for (unsigned n = 1; killed; n++) {
+                struct fixture *fixture = fixture_closed();
+                struct ledger ledger = {0};
+                char fault[40];
+                int fd, status;
+                pid_t pid;
+
+                forget_migration(fixture->folder);
+                snprintf(fault, sizeof(fault), "kill@%u", n);
+                pid = spawn("migrating", fixture->folder, fault, &fd);
+                status = watch(pid, fd, -1, &ledger);
+                killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+                kills += killed;
+                assert_true(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+                fixture_open(fixture);
+                write_single(fixture->store, &ledger, 1);
+                assert_int_equal(ledger.fate[1], ACKNOWLEDGED);
+                verify_life_goes_on(fixture, &ledger);
+                fixture_free(fixture);
+        }
+        assert_true(kills > 5);
+}
+
 static void killed_at_random(void **state)
 {
         unsigned seed = 20;
@@ -518,6 +578,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(no_memory_at_any_point_loses_nothing),
                 cmocka_unit_test(opening_without_memory_fails_and_leaks_nothing),
                 cmocka_unit_test(killed_at_every_write_and_sync),
+                cmocka_unit_test(killed_while_migrating),
                 cmocka_unit_test(killed_at_random),
                 cmocka_unit_test(a_refused_commit_stays_away_after_a_crash),
         };
@@ -526,5 +587,7 @@ int main(int argc, char **argv)
                 return child_main(argv[2]);
         if (argc == 3 && strcmp(argv[1], "refused") == 0)
                 return refused_child_main(argv[2]);
+        if (argc == 3 && strcmp(argv[1], "migrating") == 0)
+                return migrating_child_main(argv[2]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
