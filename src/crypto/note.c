@@ -91,7 +91,8 @@ bool note_verifier_parse(struct str vkey, struct note_verifier *ret, struct err 
         ARENA_SCOPED arena;
         arena_init(&arena, 4096);
         if (!base64_decode(&arena, key, &bytes))
-                return err_set(err, ERR_BAD_PARAMETER, "the last part of the log's key is not base64");
+                return arena_check(&arena, err) &&
+                       err_set(err, ERR_BAD_PARAMETER, "the last part of the log's key is not base64");
         struct ed25519_public public_key;
         if (bytes.len < 1 || bytes.ptr[0] != NOTE_ALGORITHM_ED25519 ||
             !ed25519_public_from(str_slice(bytes, 1, bytes.len), &public_key))

@@ -179,7 +179,8 @@ static bool audit_read_block(struct audit_state *state, unsigned width, uint64_t
                 if (str_starts(line, AUDIT_TILE_LINE)) {
                         arena_reset(&state->arena);
                         if (!audit_parse_tile(&state->arena, line, ret_index, ret_hashes))
-                                return audit_bad(state, report->lines, -1, err,
+                                return arena_check(&state->arena, err) &&
+                                       audit_bad(state, report->lines, -1, err,
                                                  "line %" PRIu64
                                                  " is not a line of hashes as a log writes it",
                                                  report->lines);

@@ -30,6 +30,8 @@ bool audit_parse_header(struct arena *arena, struct str line, struct str *ret_no
 {
         struct json header;
         if (!json_parse(arena, line, &header, err)) {
+                if (err->code == ERR_NO_MEMORY)
+                        return false;
                 err->code = ERR_PROOF_INVALID;
                 return err_prefix(err, "the first line is not the header of an export");
         }

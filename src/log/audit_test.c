@@ -382,6 +382,31 @@ static void a_receipt_is_verified_with_its_entry_and_key_alone(void **state)
         assert_false(audit_verify_receipt(STR("entry"), STR("nonsense"), vkey, &receipt, &err));
 }
 
+static void running_out_of_memory_is_an_error_at_every_allocation(void **state)
+{
+        (void)state;
+        struct export export;
+        struct audit_report report;
+        BUF_SCOPED all;
+        export_make(&export, 300);
+        buf_init(&all, 64 << 20);
+        for (size_t l = 0; l < export.count; l++)
+                buf_append_str(&all, export.lines[l]);
+        bool ok = false;
+        size_t nth = 1;
+        for (; !ok && nth < 1000; nth++) {
+                heap_fail_from(nth);
+                ok = verify_bytes(buf_str(&all), 1 << 20, &report);
+                heap_fail_from(0);
+                /* Never an accusation */
+                if (!ok && err.code != ERR_NO_MEMORY)
+                        fail_msg("allocation %zu: %s: %s", nth, err_name(err.code), err.message);
+        }
+        assert_true(ok);
+        assert_true(nth > 4); /* it did fail before */
+        arena_done(&export.arena);
+}
+
 static int setup(void **state)
 {
         (void)state;
@@ -420,6 +445,7 @@ int main(void)
                 cmocka_unit_test(oversize_lines_are_named),
                 cmocka_unit_test(hashes_changed_with_their_entry_do_not_help),
                 cmocka_unit_test(exports_of_other_logs_are_refused),
+                cmocka_unit_test(running_out_of_memory_is_an_error_at_every_allocation),
                 cmocka_unit_test(a_receipt_is_verified_with_its_entry_and_key_alone),
         };
         return cmocka_run_group_tests_name("audit", tests, setup, teardown);
