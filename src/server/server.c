@@ -59,13 +59,10 @@ static void open_exchanges(struct pipeline *pipeline)
 {
         pipeline->exchanges_fd = -1;
 #ifdef COUNTERSIGN_TEST_HOOKS
-        const char *folder = getenv("COUNTERSIGN_EXCHANGES");
-        char path[4096];
+        const char *path = getenv("COUNTERSIGN_EXCHANGE_LOG");
 
-        if (!folder)
-                return;
-        (void)snprintf(path, sizeof(path), "%s/server-%ld.jsonl", folder, (long)getpid());
-        pipeline->exchanges_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (path)
+                pipeline->exchanges_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 #endif
 }
 

@@ -128,7 +128,7 @@ static int serve(struct server *server, struct server_first *first, const char *
                 print_first(server, first);
         explicit_bzero(first, sizeof(*first));
         if (ok) {
-                log_line(LOG_INFO, "listening", LOG_C("url", server_url(server)));
+                log_line(LOG_INFO, "serving", LOG_C("url", server_url(server)));
                 wait_for_end(server);
                 log_line(LOG_INFO, "draining");
         } else {
