@@ -110,12 +110,12 @@ static bool resolve(const struct work *work, struct arena *arena, struct str *re
         struct json_writer w;
         BUF_SCOPED buf;
 
+        buf_init(&buf, FACTS_MAX_BYTES);
         if (!connector || !operation)
                 return err_set(err, ERR_CONNECTOR_FAILED, "this executor does not know %s %s",
                                work->connector, work->operation);
         if (!connector->ops->resolve(connector, arena, operation, str_from(work->target), &facts, err))
                 return false;
-        buf_init(&buf, FACTS_MAX_BYTES);
         json_writer_init(&w, &buf);
         json_object_begin(&w);
         for (unsigned i = 0; i < facts.count; i++) {
