@@ -6,6 +6,7 @@
 #include "base/heap.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -31,6 +32,7 @@ struct http_stream {
         bool is_safe; /* the method changes nothing */
         bool got_bytes;
         _Atomic(bool) cancelled;
+        int cancel_fd; /* the call's */
 };
 
 struct str http_response_header(const struct http_response *response, struct str name)
@@ -87,10 +89,17 @@ static bool request_build(struct http_client *client, const struct http_client_c
         return buf_check(ret_head, "the head of the request", err);
 }
 
+static bool was_cancelled(const struct http_stream *stream)
+{
+        struct pollfd cancel = {.fd = stream->cancel_fd, .events = POLLIN};
+
+        return atomic_load(&stream->cancelled) || (stream->cancel_fd > 0 && poll(&cancel, 1, 0) > 0);
+}
+
 static bool stream_broken(struct http_stream *stream, int rc, struct err *err)
 {
         stream->keep_alive = false;
-        if (atomic_load(&stream->cancelled))
+        if (was_cancelled(stream))
                 return err_set(err, ERR_CANCELLED, "the call was cancelled");
         if (rc == -ETIMEDOUT)
                 return err_set(err, ERR_UPSTREAM_TIMEOUT, "the other side did not answer in time");
@@ -199,6 +208,7 @@ static struct http_stream *stream_new(struct http_client *client, const struct h
         stream->read_timeout_ms = call->read_timeout_ms;
         stream->deadline_us = FIBER_FOREVER;
         stream->is_safe = method_is_safe(call->method);
+        stream->cancel_fd = call->cancel_fd;
         arena_init(&stream->arena, HEAD_ARENA_BYTES);
         buf_init(&stream->in, client->config.head_max_bytes + INPUT_BYTES);
         return stream;
@@ -212,6 +222,7 @@ static FIBER_FN bool stream_try(struct http_stream *stream, const struct http_cl
         stream->conn = key ? http_pool_take(stream->client, key) : NULL;
         if (!stream->conn && !http_connect(stream->client, origin, deadline_us, &stream->conn, err))
                 return false;
+        stream->conn->net.cancel_fd = call->cancel_fd;
         return stream_send(stream, head, call->body, deadline_us, err) &&
                stream_read_head(stream, str_is(call->method, "HEAD"), deadline_us, err);
 }
@@ -237,8 +248,8 @@ static FIBER_FN bool stream_open(struct http_client *client, const struct http_c
                 return err_set(err, ERR_NO_MEMORY, "no memory for a call");
         is_open = stream_try(stream, call, &origin, &head, key.ptr, deadline_us, err);
         /* The other side may have closed the kept connection in this moment. */
-        if (!is_open && stream->conn && stream->conn->was_used && !stream->got_bytes &&
-            method_is_idempotent(call->method) && err->code != ERR_UPSTREAM_TIMEOUT) {
+        if (!is_open && err->code != ERR_CANCELLED && stream->conn && stream->conn->was_used &&
+            !stream->got_bytes && method_is_idempotent(call->method) && err->code != ERR_UPSTREAM_TIMEOUT) {
                 http_conn_close(stream->conn);
                 is_open = stream_try(stream, call, &origin, &head, NULL, deadline_us, err);
         }

@@ -58,6 +58,8 @@ struct http_client_call {
                                     end of the head */
         int64_t read_timeout_ms; /* streams: between two pieces of the body; 0 = none */
         size_t cap_bytes;        /* 0 = 1 MiB: of the response's body; not for streams */
+        int cancel_fd;           /* on a plain thread, if above 0: when it is readable the call ends,
+                                    with ERR_CANCELLED; borrowed, as long as the stream is open */
 };
 
 struct http_response {

@@ -193,12 +193,13 @@ bool net_has_pending(const struct net *net)
 
 static bool net_wait_thread(struct net *net, int events, int64_t deadline_mono_us)
 {
-        struct pollfd poll_fd = {.fd = net->fd};
+        struct pollfd fds[] = {{.fd = net->fd},
+                               {.fd = net->cancel_fd > 0 ? net->cancel_fd : -1, .events = POLLIN}};
 
         if (events & UV_READABLE)
-                poll_fd.events |= POLLIN;
+                fds[0].events |= POLLIN;
         if (events & UV_WRITABLE)
-                poll_fd.events |= POLLOUT;
+                fds[0].events |= POLLOUT;
         for (;;) {
                 int64_t left_us = deadline_mono_us - clock_mono_us();
                 int timeout_ms = -1;
@@ -209,7 +210,9 @@ static bool net_wait_thread(struct net *net, int events, int64_t deadline_mono_u
                                 left_us = 0;
                         timeout_ms = left_us > 1000000000LL ? 1000000 : (int)((left_us + 999) / 1000);
                 }
-                rc = poll(&poll_fd, 1, timeout_ms);
+                rc = poll(fds, 2, timeout_ms);
+                if (rc > 0 && fds[0].revents == 0)
+                        return false;
                 if (rc > 0 || (rc < 0 && errno != EINTR))
                         return true;
                 if (deadline_mono_us != FIBER_FOREVER && clock_mono_us() >= deadline_mono_us)

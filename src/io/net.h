@@ -19,6 +19,7 @@ struct net {
         int fd;
         int armed;         /* UV_READABLE | … on the loop */
         struct loop *loop; /* NULL on a plain thread */
+        int cancel_fd;     /* on a plain thread, if above 0: readable ends every wait as a time-out does */
         struct fiber *waiter;
         SSL *ssl;                                      /* owned */
         void (*on_event)(struct net *net, int events); /* nobody waits; 0 = the socket failed */
