@@ -258,6 +258,7 @@ static void run(struct claim *claim)
                 refuse(claim, &err);
                 return;
         }
+        output_set_stopping(output, &claim->executor->stopping);
         if (!begin(claim, &err)) {
                 output_free(output);
                 if (err.code == ERR_JOURNAL_REFUSED)

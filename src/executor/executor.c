@@ -18,20 +18,27 @@ enum {
         LOOP_STACK_BYTES = 512 * 1024,
 };
 
-void executor_fail(struct executor *executor, const struct err *err)
+/* What waits must see the end at once: threads by the condition, a call that waits for work by wake_fd. */
+static void executor_stop(struct executor *executor)
 {
         uint64_t one = 1;
 
+        pthread_mutex_lock(&executor->lock);
+        atomic_store(&executor->stopping, true);
+        pthread_cond_broadcast(&executor->changed);
+        pthread_mutex_unlock(&executor->lock);
+        (void)!write(executor->wake_fd, &one, sizeof(one));
+}
+
+void executor_fail(struct executor *executor, const struct err *err)
+{
         pthread_mutex_lock(&executor->lock);
         if (!executor->failed) {
                 executor->failed = true;
                 executor->failure = *err;
         }
-        /* What waits must see the end at once. */
-        atomic_store(&executor->stopping, true);
-        pthread_cond_broadcast(&executor->changed);
         pthread_mutex_unlock(&executor->lock);
-        (void)!write(executor->wake_fd, &one, sizeof(one));
+        executor_stop(executor);
 }
 
 bool executor_pause(struct executor *executor, int64_t *pause_ms)
@@ -91,6 +98,7 @@ static bool load(struct executor *executor, struct err *err)
                                executor->state.dir);
         executor->server.api_key = credential->api_key;
         executor->server.workspace = credential->workspace;
+        executor->server.stop_fd = executor->wake_fd;
         return floor_load(&executor->arena, config->floor_path, credential->environment, &executor->floor,
                           err) &&
                state_read_roster(&executor->state, &executor->roster_arena, &executor->roster, err) &&
@@ -161,10 +169,7 @@ static void wait_for_end(struct executor *executor, int stop_fd)
 
         while (poll(fds, 2, -1) < 0 && errno == EINTR)
                 ;
-        pthread_mutex_lock(&executor->lock);
-        atomic_store(&executor->stopping, true);
-        pthread_cond_broadcast(&executor->changed);
-        pthread_mutex_unlock(&executor->lock);
+        executor_stop(executor);
 }
 
 static bool work(struct executor *executor, int stop_fd, struct err *err)

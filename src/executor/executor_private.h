@@ -53,7 +53,7 @@ struct executor {
         bool kick; /* something unfinished was left: look at the journal */
 
         atomic_bool stopping;
-        int wake_fd; /* readable when it failed */
+        int wake_fd; /* readable once it stops */
 };
 
 /* ---- executor.c -------------------------------------------------------------------------------------- */

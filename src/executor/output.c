@@ -23,6 +23,7 @@ struct output {
         output_send send;
         void *arg;
 
+        const atomic_bool *stopping;
         struct sha256_stream digest;
         struct output_sum sum;
 };
@@ -162,6 +163,16 @@ void output_finish(struct output *output, int64_t timeout_ms, struct output_sum 
                 sha256_end(&output->digest, &output->sum.digest);
         output->digest.context = NULL;
         *ret = output->sum;
+}
+
+void output_set_stopping(struct output *output, const atomic_bool *stopping)
+{
+        output->stopping = stopping;
+}
+
+bool output_is_stopping(const struct output *output)
+{
+        return output->stopping && atomic_load(output->stopping);
 }
 
 struct str output_kept(const struct output *output)

@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 
+#include <stdatomic.h>
+
 enum {
         OUTPUT_KEPT_MAX_BYTES = 1024 * 1024,
         OUTPUT_PIECE_MAX_BYTES = 64 * 1024,
@@ -31,6 +33,12 @@ struct output_sum {
 
 /* `send` NULL: what is kept stays here (output_kept). */
 bool output_new(output_send send, void *arg, struct output **ret, struct err *err) MUST_USE;
+/*
+ * An operation that only watches (a container that runs) ends its watching early
+ * once *stopping is true; it looks between two pieces. Borrowed.
+ */
+void output_set_stopping(struct output *output, const atomic_bool *stopping);
+bool output_is_stopping(const struct output *output);
 /* Never fails: what cannot be kept for want of memory counts as cut off. */
 void output_write(struct output *output, struct str bytes);
 /* Waits until all that is kept is sent, or until the time is up. Nothing may be written afterwards. */

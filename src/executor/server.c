@@ -81,6 +81,9 @@ static bool call_with_key(struct server *server, struct arena *arena, const char
 
         *ret_verdict = SERVER_AGAIN;
         *ret = (struct json){0};
+        /* Only what waits is cut short at the end: a report that is on its way shall arrive. */
+        if (timeout_ms > CALL_TIMEOUT_MS)
+                request.cancel_fd = server->stop_fd;
         request.url = arena_printf(arena, "%.*s%.*s", STR_ARG(server->url), STR_ARG(path));
         if (server->api_key.len > 0)
                 headers[n_headers++] = (struct http_header){

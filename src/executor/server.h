@@ -16,6 +16,7 @@ struct server {
         struct str url; /* without a slash at its end */
         struct str api_key;
         struct str workspace;
+        int stop_fd; /* if above 0: readable ends a wait for work; borrowed */
 };
 
 /*

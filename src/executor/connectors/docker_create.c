@@ -7,7 +7,12 @@
 #include "base/test_hooks.h"
 #include "executor/connectors/docker_stream.h"
 
-enum { CREATE_BODY_MAX_BYTES = 512 * 1024, READ_BYTES = 16 * 1024 };
+enum {
+        CREATE_BODY_MAX_BYTES = 512 * 1024,
+        READ_BYTES = 16 * 1024,
+        LOOK_MS = 500, /* how often a silent container is asked whether we still want to wait */
+        STATUS_WAIT_MS = 30 * 1000,
+};
 
 /* ---- the body ------------------------------------------------------------------------------------ */
 
@@ -220,8 +225,8 @@ static bool run_watch(struct run *run, struct err *err)
                             run->auto_remove ? "/wait?condition=removed" : "/wait?condition=next-exit");
 
         return arena_check(run->arena, err) &&
-               docker_open(run->docker, "POST", attach, run->wait_ms, &run->attached, err) &&
-               docker_open(run->docker, "POST", wait, run->wait_ms, &run->end, err);
+               docker_open(run->docker, "POST", attach, LOOK_MS, &run->attached, err) &&
+               docker_open(run->docker, "POST", wait, STATUS_WAIT_MS, &run->end, err);
 }
 
 static void print_piece(void *arg, struct str bytes)
@@ -229,7 +234,7 @@ static void print_piece(void *arg, struct str bytes)
         output_write(arg, bytes);
 }
 
-/* Until it ends (true) or the time is up; false with an error otherwise. */
+/* Until it ends, or the time is up, or we stop; false with an error otherwise. */
 static bool run_read(struct run *run, struct output *output, int64_t until_us, bool *ret_ended,
                      struct err *err)
 {
@@ -240,10 +245,11 @@ static bool run_read(struct run *run, struct output *output, int64_t until_us, b
         *ret_ended = false;
         if (!bytes)
                 return arena_check(run->arena, err);
-        while (clock_mono_us() < until_us) {
+        while (clock_mono_us() < until_us && !output_is_stopping(output)) {
                 if (!http_stream_read(run->attached.stream, bytes, READ_BYTES, &len, err)) {
+                        /* Silence: the stream goes on. */
                         if (err->code == ERR_UPSTREAM_TIMEOUT)
-                                return true;
+                                continue;
                         return false;
                 }
                 if (len == 0) {
@@ -287,6 +293,13 @@ static void run_follow(struct run *run, struct output *output, struct connector_
                 connector_result_set(ret, OUTCOME_INDETERMINATE,
                                      "started the container %.12s, but lost sight of it: %s", run->id.ptr,
                                      err.message);
+                ret->open = true;
+                return;
+        }
+        if (!ended && output_is_stopping(output)) {
+                connector_result_set(ret, OUTCOME_INDETERMINATE,
+                                     "started the container %.12s; the executor was ended while it ran",
+                                     run->id.ptr);
                 ret->open = true;
                 return;
         }
