@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/server.h"
 
+#include "approvals/work.h"
 #include "base/heap.h"
 #include "base/log_line.h"
 #include "crypto/secret.h"
@@ -144,6 +145,7 @@ static bool start_steps(struct server *server, const struct config *config, stru
         if (!server->services.identity)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return arena_check(&server->strings, err) && prepare_tenants(server, ret_first, err) &&
+               work_start(&server->services, &server->services.work, err) &&
                make_pipeline(server, config, err) && listen_here(server, config, err);
 }
 
@@ -187,6 +189,7 @@ void server_stop(struct server *server)
         if (server->http && !http_server_drain(server->http, server->drain_ms))
                 log_line(LOG_WARN, "some requests were cut off; they took longer than limits.drain");
         http_server_free(server->http);
+        work_stop(server->services.work);
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
