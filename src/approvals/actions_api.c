@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "approvals/actions_api.h"
+
+#include "base/clock.h"
+#include "documents/rendering.h"
+
+static bool rendering_to_api(struct arena *arena, struct str statement, struct api_action *out,
+                             struct err *err)
+{
+        struct rendering rendering;
+        struct api_rendering_line *lines;
+
+        if (!rendering_make(arena, statement, &rendering, err))
+                return false;
+        lines = ARENA_ARRAY(arena, struct api_rendering_line, rendering.count);
+        if (!lines)
+                return arena_check(arena, err);
+        for (unsigned i = 0; i < rendering.count; i++)
+                lines[i] = (struct api_rendering_line){
+                        .label = rendering.lines[i].label,
+                        .value = rendering.lines[i].value,
+                        .has_uninspectable = rendering.lines[i].uninspectable,
+                        .uninspectable = rendering.lines[i].uninspectable,
+                };
+        out->rendering = lines;
+        out->rendering_count = rendering.count;
+        return true;
+}
+
+static bool decisions_to_api(struct request *req, struct str action, struct api_action *out, struct err *err)
+{
+        struct action_decision *decisions;
+        struct api_decision *items;
+        size_t count;
+
+        if (!approvals_decisions(req->tx, action, &decisions, &count, err))
+                return false;
+        items = ARENA_ARRAY(req->arena, struct api_decision, count);
+        if (!items)
+                return arena_check(req->arena, err);
+        for (size_t i = 0; i < count; i++)
+                items[i] = (struct api_decision){
+                        .principal = decisions[i].principal,
+                        .verdict = decisions[i].verdict == VERDICT_APPROVE ? API_VERDICT_APPROVE
+                                                                           : API_VERDICT_REJECT,
+                        .keyid = decisions[i].keyid,
+                        .decided_at_ms = decisions[i].decided_ms,
+                };
+        out->decisions = items;
+        out->decisions_count = count;
+        return true;
+}
+
+static bool requirement_to_api(struct arena *arena, const struct sql_action_get_row *row,
+                               struct api_action *out, struct err *err)
+{
+        struct api_requirement *requirement = ARENA_NEW(arena, struct api_requirement);
+        enum api_role *roles = ARENA_ARRAY(arena, enum api_role, STATEMENT_ROLES_MAX);
+        struct str rest = row->roles, role;
+        bool more = true;
+
+        if (!requirement || !roles)
+                return arena_check(arena, err);
+        *requirement =
+                (struct api_requirement){.rule = row->rule, .decisions = row->decisions, .roles = roles};
+        while (more && rest.len > 0 && requirement->roles_count < STATEMENT_ROLES_MAX) {
+                more = str_cut(&rest, ' ', &role);
+                roles[requirement->roles_count++] = api_role_from(role);
+        }
+        out->requirement = requirement;
+        return true;
+}
+
+static bool outcome_to_api(struct arena *arena, const struct sql_action_get_row *row, struct api_action *out,
+                           struct err *err)
+{
+        struct api_outcome *outcome = ARENA_NEW(arena, struct api_outcome);
+
+        if (!outcome)
+                return arena_check(arena, err);
+        *outcome = (struct api_outcome){
+                .message = row->message,
+                .has_started_at = row->has_started_ms,
+                .started_at_ms = row->started_ms,
+                .has_ended_at = row->has_ended_ms,
+                .ended_at_ms = row->ended_ms,
+                .has_output_bytes = row->has_output_bytes,
+                .output_bytes = row->output_bytes,
+                .output_sha256 = row->output_sha256,
+                .has_output_truncated = row->has_output_truncated,
+                .output_truncated = row->output_truncated != 0,
+        };
+        out->outcome = outcome;
+        return true;
+}
+
+bool action_to_api(struct request *req, const struct action *action, struct api_action *out, struct err *err)
+{
+        const struct sql_action_get_row *row = &action->row;
+        int64_t now_ms = clock_now_ms();
+
+        *out = (struct api_action){
+                .id = row->id,
+                .workspace = row->workspace_id,
+                .state =
+                        api_action_state_from(str_from(action_state_name(action_state_now(action, now_ms)))),
+                .revision = row->revision,
+                .environment = row->environment,
+                .connector = row->connector,
+                .operation = row->operation,
+                .target = row->target,
+                .requester = row->requester_id,
+                .effect = api_effect_from(row->effect),
+                .rule = row->rule,
+                .digest = row->digest,
+                .statement = row->statement,
+                .executor = row->executor_id,
+                .task_name = row->task_name,
+                .instruction = row->instruction,
+                .created_at_ms = row->created_ms,
+                .expires_at_ms = row->expires_ms,
+                .has_decided_at = row->has_decided_ms,
+                .decided_at_ms = row->decided_ms,
+                .has_closed_at = row->has_closed_ms,
+                .closed_at_ms = row->closed_ms,
+        };
+        return (!row->has_decisions || requirement_to_api(req->arena, row, out, err)) &&
+               (!row->outcome.ptr || outcome_to_api(req->arena, row, out, err)) &&
+               decisions_to_api(req, row->id, out, err) &&
+               rendering_to_api(req->arena, row->statement, out, err) && arena_check(req->arena, err);
+}
+
+bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, struct api_envelope *out,
+                     struct err *err)
+{
+        struct api_signature *signatures = ARENA_ARRAY(arena, struct api_signature, envelope->count);
+
+        if (!signatures)
+                return arena_check(arena, err);
+        for (size_t i = 0; i < envelope->count; i++)
+                signatures[i] = (struct api_signature){.keyid = envelope->signatures[i].key_id,
+                                                       .sig = envelope->signatures[i].signature};
+        *out = (struct api_envelope){.payload_type = envelope->payload_type,
+                                     .payload = envelope->payload,
+                                     .signatures = signatures,
+                                     .signatures_count = envelope->count};
+        return true;
+}
+
+bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struct dsse_envelope *ret,
+                       struct err *err)
+{
+        struct dsse_signature *signatures = ARENA_ARRAY(arena, struct dsse_signature, in->signatures_count);
+
+        if (!signatures)
+                return arena_check(arena, err);
+        for (size_t i = 0; i < in->signatures_count; i++) {
+                signatures[i] = (struct dsse_signature){.key_id = in->signatures[i].keyid,
+                                                        .signature = in->signatures[i].sig};
+                /* As dsse_parse: the same key twice is a mistake or a trick. */
+                for (size_t j = 0; j < i; j++)
+                        if (str_eq(signatures[i].key_id, signatures[j].key_id))
+                                return err_set_at(err, ERR_BAD_ENVELOPE, "/signatures",
+                                                  "two signatures are by the same key");
+        }
+        *ret = (struct dsse_envelope){.payload_type = in->payload_type,
+                                      .payload = in->payload,
+                                      .signatures = signatures,
+                                      .count = in->signatures_count};
+        return true;
+}
+
+void action_changed(struct request *req, const struct action *action, const char *event)
+{
+        request_log_resource(req, "action", action->row.id);
+        request_log_detail(req, "state", str_from(action_state_name(action->state)));
+        request_log_detail(req, "digest", action->row.digest);
+        request_event(req, event, action->row.id, approvals_event_data(req->arena, action));
+}
+
+static bool time_up_work(struct request *req, void *arg, struct err *err)
+{
+        const struct str *id = arg;
+        bool moved;
+
+        return approvals_time_up(req->tx, req->workspace, *id, clock_now_ms(), &moved, err);
+}
+
+FIBER_FN bool action_close_if_due(struct request *req, struct str id, const struct action *action,
+                                  bool *ret_due, struct err *err)
+{
+        *ret_due = action_is_due(action, clock_now_ms());
+        return !*ret_due || request_prepare(req, time_up_work, &id, err);
+}

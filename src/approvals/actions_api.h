@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From actions to the contract's types, and back; private to this folder's handlers. */
+#pragma once
+
+#include "api/api_types.h"
+#include "api/request.h"
+#include "approvals/approvals.h"
+
+/* Within a transaction. The state is the one by the clock. */
+bool action_to_api(struct request *req, const struct action *action, struct api_action *out,
+                   struct err *err) MUST_USE;
+
+bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, struct api_envelope *out,
+                     struct err *err) MUST_USE;
+/* Signatures are counted and sized by the decoder already. */
+bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struct dsse_envelope *ret,
+                       struct err *err) MUST_USE;
+
+/* Log resource, details and event of a change, in the transaction that makes it. */
+void action_changed(struct request *req, const struct action *action, const char *event);
+
+/* On a fiber: whether the action's time was up, and if so closes it durably. */
+FIBER_FN bool action_close_if_due(struct request *req, struct str id, const struct action *action,
+                                  bool *ret_due, struct err *err) MUST_USE;

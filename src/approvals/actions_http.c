@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking at actions, waiting for them, withdrawing them. */
+#include "api/api_handlers.h"
+#include "api/cursor.h"
+#include "api/notify.h"
+#include "api/services.h"
+#include "approvals/actions_api.h"
+#include "base/clock.h"
+#include "identity/identity.h"
+#include "log/log.h"
+
+enum { OUTPUT_PIECE_BYTES = 128 * 1024 };
+
+/* ---- one --------------------------------------------------------------------------------------- */
+
+struct look {
+        struct str id;
+        struct action action;
+        struct api_action *out; /* NULL: the row is enough */
+};
+
+static bool look_work(struct request *req, void *arg, struct err *err)
+{
+        struct look *look = arg;
+
+        return approvals_get(req->tx, req->workspace, look->id, &look->action, err) &&
+               (!look->out || action_to_api(req, &look->action, look->out, err));
+}
+
+/* Reads it; an action whose time is up is closed first, so that the answer and the log agree. */
+static FIBER_FN bool look_at(struct request *req, struct look *look, struct err *err)
+{
+        bool due;
+
+        if (!request_read(req, look_work, look, err) ||
+            !action_close_if_due(req, look->id, &look->action, &due, err))
+                return false;
+        return !due || request_read(req, look_work, look, err);
+}
+
+static bool is_as_wished(const struct look *look, const struct api_action_get_in *in)
+{
+        if (in->has_since)
+                return look->action.row.revision != in->since || action_state_is_final(look->action.state);
+        return action_state_is_closed(look->action.state);
+}
+
+/* When to look again: at the deadline, or when the action's own time is up. */
+static int64_t next_look_us(const struct action *action, int64_t deadline_us)
+{
+        int64_t due_us;
+
+        if (!action_state_is_open(action->state))
+                return deadline_us;
+        due_us = clock_mono_us() + (action->row.expires_ms - clock_now_ms()) * 1000 + 1000;
+        return due_us < deadline_us ? due_us : deadline_us;
+}
+
+FIBER_FN bool action_get(struct request *req, const struct api_action_get_in *in, struct api_action *out,
+                         struct err *err)
+{
+        struct look look = {.id = in->action, .out = out};
+        struct notify_waiter waiter;
+        int64_t deadline_us;
+        bool ok;
+
+        request_log_resource(req, "action", in->action);
+        if (!request_wait_until(req, in->wait, &deadline_us, err))
+                return false;
+        if (deadline_us == 0) {
+                ok = look_at(req, &look, err);
+        } else {
+                notify_begin(&waiter, req->tenant, in->action);
+                while ((ok = look_at(req, &look, err)) && !is_as_wished(&look, in) &&
+                       clock_mono_us() < deadline_us && !request_is_over(req))
+                        (void)request_wait(req, &waiter, next_look_us(&look.action, deadline_us));
+                notify_end(&waiter);
+        }
+        if (ok)
+                request_set_etag(req, look.action.row.revision);
+        return ok;
+}
+
+bool action_envelope_get(struct request *req, const struct api_action_envelope_get_in *in,
+                         struct api_envelope *out, struct err *err)
+{
+        struct dsse_envelope envelope;
+        struct action action;
+        unsigned people;
+
+        request_log_resource(req, "action", in->action);
+        return approvals_get(req->tx, req->workspace, in->action, &action, err) &&
+               approvals_envelope(req->tx, &action, NULL, &envelope, &people, err) &&
+               envelope_to_api(req->arena, &envelope, out, err);
+}
+
+/* ---- many -------------------------------------------------------------------------------------- */
+
+/* A page takes no more than this part of the request's memory, however large its statements are. */
+static bool is_full(const struct request *req)
+{
+        return req->arena->used_bytes > req->arena->cap_bytes / 2;
+}
+
+struct page {
+        struct api_action *items;
+        size_t count;
+        size_t limit;
+        struct str next;
+};
+
+/* False with *ret_done: the page is full. */
+static bool page_add(struct request *req, struct page *page, const struct sql_action_get_row *row,
+                     bool *ret_done, struct err *err)
+{
+        struct action action;
+
+        *ret_done = page->count == page->limit || (page->count > 0 && is_full(req));
+        if (*ret_done) {
+                page->next = cursor_make(req->arena, page->items[page->count - 1].id);
+                return true;
+        }
+        return action_from_row(row, &action, err) &&
+               action_to_api(req, &action, &page->items[page->count++], err);
+}
+
+static bool list_all(struct request *req, struct str before, struct page *page, struct err *err)
+{
+        SQL_SCOPED(action_list) c = {0};
+        struct sql_action_get_row row;
+        bool has, done = false;
+
+        if (!sql_action_list_open(req->tx, req->workspace, before, (int64_t)page->limit + 1, &c, err))
+                return false;
+        while (!done) {
+                if (!sql_action_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        break;
+                if (!page_add(req, page, &row, &done, err))
+                        return false;
+        }
+        return true;
+}
+
+static bool list_state(struct request *req, enum api_action_state state, struct str before,
+                       struct page *page, struct err *err)
+{
+        SQL_SCOPED(action_list_state) c = {0};
+        struct sql_action_get_row row;
+        bool has, done = false;
+
+        if (!sql_action_list_state_open(req->tx, req->workspace, str_from(api_action_state_name(state)),
+                                        before, (int64_t)page->limit + 1, &c, err))
+                return false;
+        while (!done) {
+                if (!sql_action_list_state_next(&c, &row, &has, err))
+                        return false;
+                if (!has)
+                        break;
+                if (!page_add(req, page, &row, &done, err))
+                        return false;
+        }
+        return true;
+}
+
+bool action_list(struct request *req, const struct api_action_list_in *in, struct api_action_page *out,
+                 struct err *err)
+{
+        struct page page = {.limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT)};
+        struct str before;
+
+        page.items = ARENA_ARRAY(req->arena, struct api_action, page.limit);
+        if (!page.items)
+                return arena_check(req->arena, err);
+        if (!cursor_take(req->arena, in->cursor, &before, err) ||
+            !(in->state ? list_state(req, in->state, before, &page, err)
+                        : list_all(req, before, &page, err)))
+                return false;
+        *out = (struct api_action_page){.items = page.items, .items_count = page.count, .next = page.next};
+        return arena_check(req->arena, err);
+}
+
+/* ---- withdrawing ------------------------------------------------------------------------------- */
+
+bool action_cancel(struct request *req, const struct api_action_cancel_in *in, struct api_action *out,
+                   struct err *err)
+{
+        const uint32_t others = ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_ADMINISTRATOR);
+        struct action action;
+
+        request_log_resource(req, "action", in->action);
+        if (!approvals_get(req->tx, req->workspace, in->action, &action, err))
+                return false;
+        if (!str_eq(action.row.requester_id, id_str(&req->principal.id)) && !(req->principal.roles & others))
+                return err_set(err, ERR_FORBIDDEN, "only who asked and operators can withdraw an action");
+        if (!approvals_cancel(req->tx, req->workspace, in->action, clock_now_ms(), &action, err))
+                return false;
+        action_changed(req, &action, "action.cancelled");
+        return action_to_api(req, &action, out, err);
+}
+
+/* ---- output ------------------------------------------------------------------------------------ */
+
+struct output {
+        struct str id;
+        int64_t offset;
+        struct action action;
+        struct api_output *out;
+};
+
+static bool output_work(struct request *req, void *arg, struct err *err)
+{
+        struct output *output = arg;
+        const struct sql_action_get_row *row = &output->action.row;
+
+        if (!approvals_get(req->tx, req->workspace, output->id, &output->action, err) ||
+            !approvals_output_read(req->tx, &output->action, output->offset, OUTPUT_PIECE_BYTES,
+                                   &output->out->data, err))
+                return false;
+        output->out->offset = output->offset;
+        output->out->final = action_state_is_closed(output->action.state) &&
+                             output->offset + (int64_t)output->out->data.len >= row->output_kept;
+        return true;
+}
+
+FIBER_FN bool action_output_get(struct request *req, const struct api_action_output_get_in *in,
+                                struct api_output *out, struct err *err)
+{
+        struct output output = {.id = in->action, .offset = in->has_offset ? in->offset : 0, .out = out};
+        struct notify_waiter waiter;
+        int64_t deadline_us;
+        bool ok;
+
+        request_log_resource(req, "action", in->action);
+        if (!request_wait_until(req, in->wait, &deadline_us, err))
+                return false;
+        if (deadline_us == 0)
+                return request_read(req, output_work, &output, err);
+        notify_begin(&waiter, req->tenant, in->action);
+        while ((ok = request_read(req, output_work, &output, err)) && out->data.len == 0 && !out->final &&
+               request_wait(req, &waiter, deadline_us))
+                ;
+        notify_end(&waiter);
+        return ok;
+}
+
+/* ---- the receipt ------------------------------------------------------------------------------- */
+
+struct receipt {
+        struct str id;
+        struct api_receipt *out;
+};
+
+static bool receipt_entry(struct request *req, const struct sql_action_entry_list_row *row,
+                          struct api_receipt_entry *ret, struct err *err)
+{
+        BUF_SCOPED proof;
+
+        buf_init(&proof, 1 << 16);
+        ret->index = row->seq;
+        if (!log_entry(req->tx, row->epoch, (uint64_t)row->seq, &ret->event, err) ||
+            !log_receipt(req->tx, row->epoch, (uint64_t)row->seq, &proof, err) ||
+            !buf_check(&proof, "the proof", err))
+                return false;
+        ret->proof = arena_str(req->arena, buf_str(&proof));
+        return arena_check(req->arena, err);
+}
+
+static bool receipt_work(struct request *req, void *arg, struct err *err)
+{
+        enum { ENTRIES_MAX = 256 };
+        struct receipt *receipt = arg;
+        struct sql_action_entry_list_row *rows =
+                ARENA_ARRAY(req->arena, struct sql_action_entry_list_row, ENTRIES_MAX);
+        struct api_receipt_entry *entries = ARENA_ARRAY(req->arena, struct api_receipt_entry, ENTRIES_MAX);
+        struct action action;
+        struct log_head head;
+        size_t count = 0;
+        bool has = true;
+
+        if (!rows || !entries)
+                return arena_check(req->arena, err);
+        if (!approvals_get(req->tx, req->workspace, receipt->id, &action, err) ||
+            !log_head(req->tx, 0, &head, err))
+                return false;
+        {
+                SQL_SCOPED(action_entry_list) c = {0};
+
+                if (!sql_action_entry_list_open(req->tx, receipt->id, &c, err))
+                        return false;
+                while (count < ENTRIES_MAX) {
+                        if (!sql_action_entry_list_next(&c, &rows[count], &has, err))
+                                return false;
+                        if (!has)
+                                break;
+                        count++;
+                }
+        }
+        for (size_t i = 0; i < count; i++)
+                if (!receipt_entry(req, &rows[i], &entries[i], err))
+                        return false;
+        *receipt->out = (struct api_receipt){
+                .action = receipt->id, .key = head.vkey, .entries = entries, .entries_count = count};
+        return true;
+}
+
+struct checkpoint {
+        struct request *req;
+        bool ok;
+        struct err err;
+};
+
+/* Blocks: makes a checkpoint that reaches every entry that is durable now. */
+static void checkpoint_offloaded(void *arg)
+{
+        struct checkpoint *checkpoint = arg;
+        const struct services *services = checkpoint->req->services;
+        struct cell_ref cell = {.tenant = checkpoint->req->tenant, .region = checkpoint->req->region};
+        struct str note;
+
+        checkpoint->ok = log_checkpoint(services->log_signer, services->store, &cell, checkpoint->req->arena,
+                                        &note, &checkpoint->err);
+}
+
+FIBER_FN bool action_receipt_get(struct request *req, const struct api_action_receipt_get_in *in,
+                                 struct api_receipt *out, struct err *err)
+{
+        struct receipt receipt = {.id = in->action, .out = out};
+        struct checkpoint checkpoint = {.req = req};
+        struct look look = {.id = in->action};
+
+        request_log_resource(req, "action", in->action);
+        if (!request_read(req, look_work, &look, err))
+                return false;
+        fiber_offload(checkpoint_offloaded, &checkpoint);
+        if (!checkpoint.ok) {
+                *err = checkpoint.err;
+                return false;
+        }
+        return request_read(req, receipt_work, &receipt, err);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asking for an action: checked, resolved, judged by the policy, frozen, recorded. */
+#include "api/api_handlers.h"
+#include "api/services.h"
+#include "approvals/actions_api.h"
+#include "approvals/work.h"
+#include "base/base64.h"
+#include "base/clock.h"
+#include "policy/policy.h"
+
+#define EXPIRES_DEFAULT_MS (INT64_C(3600) * 1000)
+#define EXPIRES_MAX_MS (INT64_C(24) * 3600 * 1000)
+
+struct submit {
+        const struct api_action_submit *body;
+        const struct catalogue_operation *operation;
+        struct json parameters;
+        struct json facts; /* an object; no members where there is no target */
+        int64_t lasts_ms;
+        struct id id;
+        struct policy_decision decision;
+        struct statement statement;
+        struct action_new action;
+        struct api_action *out;
+};
+
+static bool check_lasts(struct submit *submit, struct err *err)
+{
+        submit->lasts_ms = EXPIRES_DEFAULT_MS;
+        if (!submit->body->expires_in.ptr)
+                return true;
+        if (!duration_parse(submit->body->expires_in, &submit->lasts_ms) || submit->lasts_ms < 1000 ||
+            submit->lasts_ms > EXPIRES_MAX_MS)
+                return err_set_at(err, ERR_BAD_FIELD, "/expires_in", "it must be 1s to 24h");
+        return true;
+}
+
+static bool check_body(struct request *req, struct submit *submit, struct err *err)
+{
+        const struct api_action_submit *body = submit->body;
+
+        submit->operation = catalogue_find(body->connector, body->operation);
+        if (!submit->operation)
+                return err_set_at(err, ERR_BAD_FIELD, "/operation",
+                                  "the connector \"%.*s\" has no operation \"%.*s\"; `catalogue` lists all",
+                                  STR_ARG(body->connector), STR_ARG(body->operation));
+        return target_check(submit->operation->target, body->target, err) &&
+               catalogue_parameters_fill(req->arena, submit->operation, body->parameters.value,
+                                         &submit->parameters, err) &&
+               check_lasts(submit, err);
+}
+
+static void judge(const struct request *req, struct submit *submit)
+{
+        policy_decide(
+                &(struct policy_input){.tenant = req->tenant,
+                                       .workspace = req->workspace,
+                                       .environment = submit->body->environment,
+                                       .operation = submit->operation,
+                                       .target = submit->body->target,
+                                       .parameters = &submit->parameters,
+                                       .requester_id = id_str(&req->principal.id),
+                                       .requester_kind = str_from(principal_kind_name(req->principal.kind))},
+                &submit->decision);
+}
+
+/* What the target stands for now, so that it cannot stand for something else later. */
+static FIBER_FN bool resolve(struct request *req, struct submit *submit, struct err *err)
+{
+        struct work_question question = {
+                .place = {.workspace = req->workspace, .environment = submit->body->environment},
+                .operation = submit->operation,
+                .target = submit->body->target,
+                .parameters = &submit->parameters,
+        };
+        struct json_member *member;
+        struct str id;
+
+        submit->facts = (struct json){.type = JSON_OBJECT};
+        if (submit->operation->target == TARGET_NONE || submit->decision.verdict == POLICY_DENY)
+                return true;
+        if (!target_is_full_id(req->arena, submit->operation->target, submit->body->target, &id))
+                return work_resolve(req, &question, &submit->facts, err);
+        member = ARENA_NEW(req->arena, struct json_member);
+        if (!member)
+                return arena_check(req->arena, err);
+        *member = (struct json_member){.key = STR("id"), .value = {.type = JSON_STRING, .string = id}};
+        submit->facts.count = 1;
+        submit->facts.members = member;
+        return true;
+}
+
+static void fill_policy(struct submit *submit, struct statement *statement)
+{
+        const struct policy_decision *decision = &submit->decision;
+
+        statement->rule = decision->rule;
+        statement->policy = decision->digest;
+        statement->decisions = decision->decisions;
+        statement->role_count = decision->role_count;
+        for (unsigned i = 0; i < decision->role_count; i++)
+                statement->roles[i] = decision->roles[i];
+}
+
+static void fill_target(struct submit *submit, struct statement *statement)
+{
+        statement->has_target = submit->operation->target != TARGET_NONE;
+        statement->target_name = submit->body->target;
+        for (uint32_t i = 0; i < submit->facts.count && i < STATEMENT_FACTS_MAX; i++)
+                statement->facts[statement->fact_count++] = (struct statement_fact){
+                        submit->facts.members[i].key, submit->facts.members[i].value.string};
+}
+
+static bool freeze(struct request *req, struct submit *submit, struct err *err)
+{
+        uint8_t nonce[STATEMENT_NONCE_BYTES];
+        struct statement *statement = &submit->statement;
+        const struct catalogue_operation *operation;
+
+        random_bytes(nonce, sizeof(nonce));
+        submit->id = id_new("act");
+        *statement = (struct statement){
+                .action = id_str(&submit->id),
+                .tenant = req->tenant,
+                .workspace = req->workspace,
+                .environment = submit->body->environment,
+                .connector = submit->body->connector,
+                .operation = submit->body->operation,
+                .effect = submit->operation->effect,
+                .parameters = submit->parameters,
+                .requester_id = id_str(&req->principal.id),
+                .requester_kind = str_from(principal_kind_name(req->principal.kind)),
+                .requester_name = req->principal.name,
+                .nonce = base64url_encode(req->arena, str_make(nonce, sizeof(nonce))),
+                .created_ms = clock_now_ms(),
+        };
+        statement->expires_ms = statement->created_ms + submit->lasts_ms;
+        fill_target(submit, statement);
+        fill_policy(submit, statement);
+        if (!statement_build(req->arena, statement, &submit->action.bytes, err))
+                return false;
+        /* What every executor would refuse is not put before anybody. */
+        if (submit->decision.verdict != POLICY_DENY && !statement_check(statement, &operation, err)) {
+                err->code = ERR_INTERNAL;
+                return err_prefix(err, "the statement that was built");
+        }
+        submit->action.statement = statement;
+        submit->action.digest = statement_digest(req->arena, submit->action.bytes);
+        submit->action.denied = submit->decision.verdict == POLICY_DENY;
+        submit->action.task_name = submit->body->task_name;
+        submit->action.instruction = submit->body->instruction;
+        return arena_check(req->arena, err);
+}
+
+static bool record(struct request *req, void *arg, struct err *err)
+{
+        struct submit *submit = arg;
+        struct action action;
+
+        if (!approvals_submit(req->tx, &submit->action, &action, err))
+                return false;
+        request_log_detail(req, "operation", submit->statement.operation);
+        request_log_detail(req, "rule", submit->statement.rule);
+        action_changed(req, &action, "action.submitted");
+        return action_to_api(req, &action, submit->out, err);
+}
+
+FIBER_FN bool action_submit(struct request *req, const struct api_action_submit_in *in,
+                            struct api_action *out, struct err *err)
+{
+        struct cell_ref cell = {.tenant = req->tenant, .region = req->region};
+        struct submit submit = {.body = &in->body, .out = out};
+
+        if (!check_body(req, &submit, err))
+                return false;
+        judge(req, &submit);
+        if (!resolve(req, &submit, err) || !freeze(req, &submit, err))
+                return false;
+        if (!submit.action.denied &&
+            !work_expect(req->services->work, &cell, submit.statement.expires_ms, err))
+                return false;
+        return request_write(req, record, &submit, err);
+}
