@@ -3,6 +3,7 @@
 
 #include "api/notify.h"
 #include "api/outbox.h"
+#include "approvals/entry.h"
 #include "approvals/move.h"
 #include "base/json_write.h"
 #include "log/log.h"

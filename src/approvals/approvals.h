@@ -166,13 +166,7 @@ bool approvals_roster(struct tx *tx, struct roster *ret, bool *ret_found, struct
 bool approvals_roster_put(struct tx *tx, const struct dsse_envelope *envelope, int64_t now_ms,
                           struct roster *ret, struct err *err) MUST_USE;
 
-/* ---- the log ----------------------------------------------------------------------------------- */
-
-struct log_position;
-
-/* Notes where the log speaks of an action, for its receipt. Unknown ids are ignored. */
-bool approvals_note_entry(struct tx *tx, struct str action, const struct log_position *position,
-                          struct err *err) MUST_USE;
+/* ---- telling others ------------------------------------------------------------------------------ */
 
 /* What executors of a place wait for (api/notify.h). */
 struct str approvals_work_subject(struct arena *arena, struct str workspace, struct str environment);

@@ -7,6 +7,7 @@
 #include "api/notify.h"
 #include "api/outbox.h"
 #include "api/request_ops.h"
+#include "approvals/entry.h"
 #include "base/log_line.h"
 #include "base/test_hooks.h"
 #include "log/log.h"
@@ -79,6 +80,7 @@ static bool append_entry(struct call *call, struct tx *tx, const struct err *why
 {
         const struct request *req = &call->req;
         struct log_resource resource;
+        struct log_position position;
         struct log_detail details[REQUEST_DETAILS_MAX];
         struct log_event event = {
                 .time_ms = req->now_ms,
@@ -104,7 +106,10 @@ static bool append_entry(struct call *call, struct tx *tx, const struct err *why
         }
         for (unsigned i = 0; i < req->detail_count; i++)
                 details[i] = (struct log_detail){req->details[i].key, req->details[i].value};
-        return log_append(tx, &event, NULL, err);
+        if (!log_append(tx, &event, &position, err))
+                return false;
+        return !resource.type || strcmp(resource.type, "action") != 0 ||
+               approvals_note_entry(tx, resource.id, &position, err);
 }
 
 /* ---- transactions
