@@ -79,7 +79,7 @@ static bool enrol(struct executor *executor, struct arena *arena, struct err *er
         return true;
 }
 
-bool executor_enrol(struct executor *executor, struct err *err)
+bool executor_exchange_token(struct executor *executor, struct err *err)
 {
         char token_sha256[SHA256_HEX_SIZE];
         struct arena arena;

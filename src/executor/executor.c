@@ -201,7 +201,7 @@ bool executor_run(const struct executor_config *config, int stop_fd, struct err 
         struct executor executor;
         bool ok;
 
-        ok = prepare(&executor, config, err) && (!config->token || executor_enrol(&executor, err));
+        ok = prepare(&executor, config, err) && (!config->token || executor_exchange_token(&executor, err));
         if (ok && !config->enrol_only)
                 ok = load(&executor, err) && work(&executor, stop_fd, err);
         done(&executor);

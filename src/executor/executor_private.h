@@ -69,7 +69,7 @@ struct connector *executor_connector(struct executor *executor, struct str name)
 
 /* ---- enrol.c ------------------------------------------------------------------------------------------ */
 
-bool executor_enrol(struct executor *executor, struct err *err) MUST_USE;
+bool executor_exchange_token(struct executor *executor, struct err *err) MUST_USE;
 /* Follows the roster to the version that the server speaks of, and keeps it. */
 bool executor_follow_roster(struct executor *executor, int64_t version, enum server_verdict *ret_verdict,
                             struct err *err) MUST_USE;

@@ -192,7 +192,6 @@ void server_stop(struct server *server)
         work_stop(server->services.work);
         loops_free(server->loops);
         tls_server_free(server->tls);
-        work_stop(server->services.work);
         identity_free(server->services.identity);
         store_close(server->store);
         envelope_free(server->envelope);
