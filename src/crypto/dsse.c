@@ -38,7 +38,7 @@ static bool dsse_string(const struct json *object, const char *prefix, const cha
 static bool dsse_bytes(struct arena *arena, const struct json *object, const char *prefix, const char *name,
                        struct str *ret, struct err *err)
 {
-        struct str text;
+        struct str text = STR_NULL;
         if (!dsse_string(object, prefix, name, &text, err))
                 return false;
         if (!base64_decode(arena, text, ret)) {

@@ -51,7 +51,9 @@ static const struct envelope_key *envelope_find(const struct envelope *envelope,
 static bool envelope_new(struct envelope **ret, struct err *err)
 {
         *ret = secret_alloc(sizeof(**ret));
-        return *ret || err_set(err, ERR_NO_MEMORY, "no memory for the root key");
+        if (!*ret)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the root key");
+        return true;
 }
 
 void envelope_free(struct envelope *envelope)
@@ -183,7 +185,7 @@ static bool envelope_write(const char *path, const struct envelope *envelope, bo
 bool envelope_open(const char *path, struct envelope **ret, struct err *err)
 {
         _cleanup_(envelope_freep) struct envelope *envelope = NULL;
-        bool missing, exists;
+        bool missing = false, exists = false;
         if (!envelope_new(&envelope, err) || !envelope_read(path, envelope, &missing, err))
                 return false;
         if (missing) {
@@ -206,17 +208,19 @@ bool envelope_open(const char *path, struct envelope **ret, struct err *err)
 
 bool envelope_open_ephemeral(struct envelope **ret, struct err *err)
 {
-        if (!envelope_new(ret, err))
-                return false;
-        (*ret)->keys[0].version = 1;
-        random_bytes((*ret)->keys[0].bytes, AEAD_KEY_SIZE);
+        struct envelope *envelope = secret_alloc(sizeof(*envelope));
+        if (!envelope)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the root key");
+        envelope->keys[0].version = 1;
+        random_bytes(envelope->keys[0].bytes, AEAD_KEY_SIZE);
+        *ret = envelope;
         return true;
 }
 
 bool envelope_rotate_file(const char *path, struct err *err)
 {
         _cleanup_(envelope_freep) struct envelope *envelope = NULL;
-        bool missing, exists;
+        bool missing = false, exists = false;
         if (!envelope_new(&envelope, err) || !envelope_read(path, envelope, &missing, err))
                 return false;
         if (missing)

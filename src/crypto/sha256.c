@@ -85,7 +85,7 @@ static int sha256_hex_digit(char c)
 
 bool sha256_parse(struct str hex, struct sha256 *ret)
 {
-        if (hex.len != 2 * SHA256_SIZE)
+        if (hex.len != SHA256_HEX_SIZE - 1)
                 return false;
         for (size_t i = 0; i < SHA256_SIZE; i++) {
                 int high = sha256_hex_digit(hex.ptr[2 * i]), low = sha256_hex_digit(hex.ptr[2 * i + 1]);
@@ -169,7 +169,7 @@ static bool hkdf_expand(const struct sha256 *prk, struct str info, uint8_t *ret_
 bool hkdf_sha256(struct str secret, struct str salt, struct str info, uint8_t *ret_bytes, size_t len,
                  struct err *err)
 {
-        if (len > 255 * SHA256_SIZE)
+        if (len > (size_t)255 * SHA256_SIZE)
                 return err_set(err, ERR_BAD_PARAMETER, "HKDF gives at most %d bytes, not %zu",
                                255 * SHA256_SIZE, len);
         static const uint8_t zeros[SHA256_SIZE];

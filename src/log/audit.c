@@ -131,8 +131,8 @@ static bool audit_line(struct audit_state *state, int64_t entry, struct str *ret
 static bool audit_read_header(struct audit_state *state, const struct note_verifier *verifier,
                               struct str vkey, struct tlog_checkpoint *ret, struct err *err)
 {
-        struct str line, note, their_vkey;
-        bool has;
+        struct str line = STR_NULL, note = STR_NULL, their_vkey = STR_NULL;
+        bool has = false;
         if (!audit_line(state, -1, &line, &has, err))
                 return false;
         if (!has)
@@ -162,8 +162,8 @@ static bool audit_read_block(struct audit_state *state, unsigned width, uint64_t
         state->count = 0;
         state->first_line = report->lines + 1;
         for (;;) {
-                struct str line;
-                bool has;
+                struct str line = STR_NULL;
+                bool has = false;
                 uint64_t entry = report->entries + state->count;
                 if (!audit_line(state, state->count < width ? (int64_t)entry : -1, &line, &has, err))
                         return false;
@@ -246,7 +246,7 @@ static bool audit_block(struct audit_state *state, struct err *err)
         struct audit_report *report = state->report;
         uint64_t left = report->size - report->entries, index = 0;
         unsigned width = left < TLOG_TILE_WIDTH ? (unsigned)left : TLOG_TILE_WIDTH;
-        struct str hashes = STR_NULL;
+        struct str hashes = STR("");
         if (!audit_read_block(state, width, &index, &hashes, err))
                 return false;
         if (index != report->entries / TLOG_TILE_WIDTH || hashes.len != (size_t)width * SHA256_SIZE)
@@ -299,9 +299,9 @@ static bool audit_run(struct audit_state *state, const struct note_verifier *ver
                       struct err *err)
 {
         struct audit_report *report = state->report;
-        struct tlog_checkpoint checkpoint;
-        struct str line;
-        bool has;
+        struct tlog_checkpoint checkpoint = {0};
+        struct str line = STR_NULL;
+        bool has = false;
         if (!audit_read_header(state, verifier, vkey, &checkpoint, err))
                 return false;
         memcpy(report->origin, verifier->name, sizeof(report->origin));

@@ -32,6 +32,11 @@ SELECT epoch, origin, public_key, wrapped_seed, signed_size, signed_root, signed
 UPDATE log_epoch SET origin = $3, public_key = $4, wrapped_seed = $5
  WHERE tenant_id = $1 AND epoch = $2 AND origin IS NULL;
 
+-- The same key under a newer root key.
+-- name: log_epoch_rewrap :exec
+-- in: epoch int, wrapped_seed blob
+UPDATE log_epoch SET wrapped_seed = $3 WHERE tenant_id = $1 AND epoch = $2;
+
 -- Only forwards.
 -- name: log_checkpoint_store :changes
 -- in: epoch int, size int, root blob, note text

@@ -53,7 +53,8 @@ struct log_round {
         struct str signed_note; /* NULL: none yet */
         enum log_verdict verdict;
 
-        struct str note; /* the new one */
+        struct str note;      /* the new one */
+        struct str rewrapped; /* the key under a newer root key; NULL when it is */
         int64_t changes;
 };
 
@@ -251,6 +252,8 @@ static bool log_write_high_water(struct tx *tx, void *arg, struct err *err)
 static bool log_store_note(struct tx *tx, void *arg, struct err *err)
 {
         struct log_round *round = arg;
+        if (round->rewrapped.ptr && !sql_log_epoch_rewrap(tx, round->epoch, round->rewrapped, err))
+                return false;
         return sql_log_checkpoint_store(tx, round->epoch, (int64_t)round->size, sha256_str(&round->root),
                                         round->note, &round->changes, err);
 }
@@ -272,6 +275,10 @@ static bool log_sign(struct log_round *round, struct err *err)
                 return err_prefix(err, "the key of log %.*s", STR_ARG(round->origin));
         if (seed.len != ED25519_SEED_SIZE)
                 return err_set(err, ERR_STORE_FAILED, "the key of a log has %zu bytes", seed.len);
+        if (!envelope_is_current(round->signer->envelope, round->wrapped_seed) &&
+            !envelope_wrap(round->signer->envelope, round->arena, row, LOG_SEED_ROW, seed, &round->rewrapped,
+                           err))
+                return false;
         const struct tlog_checkpoint checkpoint = {
                 .origin = round->origin, .size = round->size, .root = round->root, .extensions = STR("")};
         tlog_checkpoint_append(&text, &checkpoint);

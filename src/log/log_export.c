@@ -51,7 +51,7 @@ bool log_export_next(struct tx *tx, struct log_export *export, struct buf *buf, 
         if (width == 0)
                 return true;
         BUF_SCOPED hashes;
-        buf_init(&hashes, TLOG_TILE_WIDTH * SHA256_SIZE);
+        buf_init(&hashes, (size_t)TLOG_TILE_WIDTH * SHA256_SIZE);
         if (!log_export_entries(tx, export, width, buf, &hashes, err))
                 return false;
         audit_append_tile(buf, export->next / TLOG_TILE_WIDTH, buf_str(&hashes));

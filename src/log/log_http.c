@@ -74,7 +74,7 @@ bool log_tile_get(struct request *req, const struct api_log_tile_get_in *in, str
         struct tlog_tile tile;
         struct str path = arena_printf(req->arena, "tile/%.*s", STR_ARG(in->path));
 
-        buf_init(&bytes, TLOG_TILE_WIDTH * (TLOG_ENTRY_MAX + 2));
+        buf_init(&bytes, (size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_MAX + 2));
         if (!arena_check(req->arena, err))
                 return false;
         if (!tlog_tile_parse(path, &tile))

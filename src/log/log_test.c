@@ -667,6 +667,25 @@ static void a_failure_after_the_high_water_costs_nothing(void **state)
         assert_true(str_is(head.origin, "logs.example/ten_a/eu/1"));
 }
 
+static void a_log_keeps_its_key_while_the_root_key_rotates(void **state)
+{
+        struct bench *bench = *state;
+        char path[512];
+        struct str vkey = STR_NULL;
+        snprintf(path, sizeof(path), "%s/root.key", bench->fixture->folder);
+        for (uint64_t rotation = 0; rotation < 4; rotation++) {
+                envelope_free(bench->envelope);
+                must(envelope_open(path, &bench->envelope, &err));
+                bench->signer.envelope = bench->envelope;
+                append(bench, "entry", rotation, 1);
+                assert_int_equal(open_note(bench, checkpoint(bench)).size, rotation + 1);
+                if (rotation > 0)
+                        assert_true(str_eq(vkey, head_of(bench, 0).vkey));
+                vkey = head_of(bench, 0).vkey;
+                must(envelope_rotate_file(path, &err));
+        }
+}
+
 /* ---- at once ------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 25 };
@@ -755,6 +774,7 @@ int main(void)
                 LOG_TEST(a_cell_that_lost_its_epoch_does_not_reuse_it),
                 LOG_TEST(a_cell_that_lost_only_unsigned_entries_continues),
                 LOG_TEST(a_failure_after_the_high_water_costs_nothing),
+                LOG_TEST(a_log_keeps_its_key_while_the_root_key_rotates),
                 LOG_TEST(checkpoints_made_at_once_are_all_of_one_tree),
                 LOG_TEST(cells_have_logs_of_their_own),
         };

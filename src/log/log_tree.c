@@ -142,7 +142,7 @@ static bool log_tree_node(void *data, unsigned level, uint64_t index, struct sha
         unsigned span = level % TLOG_TILE_HEIGHT;
         uint64_t first = index << span;
         size_t offset = (size_t)(first % TLOG_TILE_WIDTH), count = (size_t)1 << span;
-        struct str hashes;
+        struct str hashes = STR_NULL;
         if (!log_tree_tile(tree, level / TLOG_TILE_HEIGHT, first / TLOG_TILE_WIDTH, &hashes, err))
                 return false;
         if ((offset + count) * SHA256_SIZE > hashes.len)

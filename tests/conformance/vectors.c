@@ -82,8 +82,7 @@ size_t vectors_each(const char *folder, void (*fn)(const char *path))
         size_t count = 0;
         snprintf(full, sizeof(full), "%s/%s", vectors_folder(), folder);
         DIR *dir = opendir(full);
-        if (!dir)
-                fail_msg("cannot open %s", full);
+        assert_non_null(dir);
         for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
                 char path[2048];
                 struct stat st;

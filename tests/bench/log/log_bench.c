@@ -226,9 +226,9 @@ int main(int argc, char **argv)
                 {"seconds", required_argument, NULL, 's'}, {"in-flight", required_argument, NULL, 'i'}, {0}};
         for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
                 if (option == 's')
-                        run_us = (int64_t)(atof(optarg) * 1e6);
+                        run_us = (int64_t)(strtod(optarg, NULL) * 1e6);
                 else if (option == 'i')
-                        in_flight = atoi(optarg);
+                        in_flight = (int)strtol(optarg, NULL, 10);
                 else
                         return 2;
         }
