@@ -129,8 +129,10 @@ bool sqlite_conn_open(struct driver_state *state, const struct cell_ref *cell, c
         struct sqlite_conn *conn = heap_alloc_zeroed(1, sizeof(*conn));
         int status;
 
-        if (!conn)
-                return err_set(err, ERR_NO_MEMORY, "no memory for a connection");
+        if (!conn) {
+                err_set(err, ERR_NO_MEMORY, "no memory for a connection");
+                return false;
+        }
         conn->base.driver = &driver_sqlite;
         if (cell->tenant.len > 0) {
                 memcpy(conn->tenant, cell->tenant.ptr, cell->tenant.len);
@@ -169,7 +171,7 @@ static bool conn_open(struct driver_state *state, const struct cell_ref *cell, b
                       struct conn **ret_conn, struct err *err)
 {
         _cleanup_(heap_freep) char *path = sqlite_path(state, cell, err);
-        struct sqlite_conn *conn;
+        struct sqlite_conn *conn = NULL;
 
         if (!path || !sqlite_conn_open(state, cell, path, SQLITE_OPEN_READWRITE, &conn, err))
                 return false;

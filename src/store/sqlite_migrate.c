@@ -58,7 +58,7 @@ static bool count_applied(struct tx *tx, const struct migration_set *set, int *r
 {
         SQL_SCOPED(store_migration_list) cursor = {0};
         struct sql_store_migration_list_row row;
-        bool has;
+        bool has = false;
 
         *ret_count = 0;
         if (!sql_store_migration_list_open(tx, &cursor, err))
@@ -104,7 +104,7 @@ static bool migrate_in_transaction(struct sqlite_conn *conn, const struct migrat
         struct tx tx = {.conn = &conn->base, .cell = &conn->cell, .arena = arena, .is_write = true};
         char stamp[64];
         int applied = 0;
-        int32_t old;
+        int32_t old = 0;
 
         if (!read_stamp(conn, &old, err) || (old != 0 && !count_applied(&tx, set, &applied, err)))
                 return false;
@@ -122,7 +122,7 @@ bool sqlite_migrate(struct sqlite_conn *conn, struct err *err)
         const struct migration_set *set =
                 conn->cell.tenant.len > 0 ? &migrations_cell : &migrations_directory;
         ARENA_SCOPED arena;
-        int32_t stamp;
+        int32_t stamp = 0;
         bool ok;
 
         arena_init(&arena, BOOKS_BYTES);

@@ -38,7 +38,7 @@ struct request {
 
 static size_t body_bytes(int64_t id)
 {
-        return id == 11 ? 200 * 1024 : 100 + (size_t)id * 300;
+        return id == 11 ? (size_t)200 * 1024 : 100 + (size_t)id * 300;
 }
 
 static bool nothing(struct tx *tx, void *arg, struct err *err)

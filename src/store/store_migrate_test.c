@@ -237,7 +237,7 @@ static void a_page_that_is_damaged_says_so(void **state)
         snprintf(path, sizeof(path), "%s/cells/eu/ten_one.db", fixture->folder);
         file = fopen(path, "r+");
         assert_non_null(file);
-        for (long at = 4096; fseek(file, at, SEEK_SET) == 0 && at < 400 * 1024; at += 4096)
+        for (long at = 4096; fseek(file, at, SEEK_SET) == 0 && at < 400 * 1024L; at += 4096)
                 fputs("\xff\xff\xff\xff\xff\xff\xff\xff", file);
         fclose(file);
         fixture_open(fixture);

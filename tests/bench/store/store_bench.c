@@ -265,12 +265,19 @@ static void bench_rates(struct fixture *fixture)
 
 static double rss_mib(void)
 {
-        long total, resident;
+        char text[128] = "";
         FILE *file = fopen("/proc/self/statm", "r");
+        struct str rest, total, pages;
+        int64_t resident;
 
-        if (!file || fscanf(file, "%ld %ld", &total, &resident) != 2)
+        if (!file || !fgets(text, sizeof(text), file))
                 exit(1);
         fclose(file);
+        rest = str_from(text);
+        str_cut(&rest, ' ', &total);
+        str_cut(&rest, ' ', &pages);
+        if (!str_to_i64(pages, &resident))
+                exit(1);
         return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576;
 }
 
@@ -343,23 +350,21 @@ int main(int argc, char **argv)
                                                 {"in-flight", required_argument, NULL, 'f'},
                                                 {NULL, 0, NULL, 0}};
         struct fixture *fixture;
+        int64_t number;
         int option;
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                switch (option) {
-                case 's':
-                        run_us = atoll(optarg) * 1000000;
-                        break;
-                case 't':
-                        tenants = atoi(optarg);
-                        break;
-                case 'f':
-                        in_flight = atoi(optarg);
-                        break;
-                default:
+                if (option == '?' || !str_to_i64(str_from(optarg), &number) || number < 0 ||
+                    number > 1000000) {
                         fprintf(stderr, "usage: store_bench [--seconds N] [--tenants N] [--in-flight N]\n");
                         return 2;
                 }
+                if (option == 's')
+                        run_us = number * 1000000;
+                else if (option == 't')
+                        tenants = (int)number;
+                else
+                        in_flight = (int)number;
         }
         if (run_us > 0) {
                 fixture = fixture_new(NULL);
