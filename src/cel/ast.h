@@ -4,10 +4,14 @@
  * are nodes of their own (a comprehension knows whether it is `all` or `map`),
  * and chains of && and || are one node with many arguments, so that the tree
  * stays flat.
+ * Private to src/cel.
  */
 #pragma once
 
 #include "cel/cel.h"
+
+/* Keeps the frames of recursive functions small: an expression has to fit a fiber's stack. */
+#define NOINLINE __attribute__((noinline))
 
 enum node_kind {
         NODE_LITERAL,

@@ -6,9 +6,9 @@
 
 static bool check(struct checker *c, struct node *node);
 
-static bool fail(struct checker *c, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
+static NOINLINE bool fail(struct checker *c, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static bool fail(struct checker *c, uint32_t offset, const char *format, ...)
+static NOINLINE bool fail(struct checker *c, uint32_t offset, const char *format, ...)
 {
         char message[300];
         va_list args;
@@ -19,20 +19,16 @@ static bool fail(struct checker *c, uint32_t offset, const char *format, ...)
         return cel_message_at(c->err, ERR_EXPRESSION, c->source, offset, "%s", message);
 }
 
-/* For messages: the type as text, in a buffer that is cut off when it is long. */
-struct type_text {
-        char text[100];
-};
-
-static struct type_text show(struct checker *c, const struct cel_type *type)
+/* For messages: the type as text. */
+static NOINLINE const char *show(struct checker *c, const struct cel_type *type)
 {
-        struct type_text shown;
+        struct str text;
         BUF_SCOPED buf;
 
         buf_init(&buf, 4096);
         cel_type_append(&buf, unify_resolve(c, type, true));
-        snprintf(shown.text, sizeof(shown.text), "%.*s", STR_ARG(buf_str(&buf)));
-        return shown;
+        text = arena_str(c->arena, str_slice(buf_str(&buf), 0, 100));
+        return text.ptr ? text.ptr : "?";
 }
 
 /* ---- Names ---- */
@@ -158,7 +154,7 @@ static bool bind_global(struct checker *c, struct str name, void *data)
 }
 
 /* Whether the whole chain is one declared name. Locals hide globals of the same first word. */
-static bool bind_name(struct checker *c, struct node *node)
+static NOINLINE bool bind_name(struct checker *c, struct node *node)
 {
         const struct node *root = chain_root(node);
         struct str name;
@@ -169,8 +165,8 @@ static bool bind_name(struct checker *c, struct node *node)
         return name.len > 0 && each_candidate(c, name, root->leading_dot, bind_global, node);
 }
 
-static bool undeclared(struct checker *c, struct node *node, const char *what, struct str name,
-                       bool function)
+static NOINLINE bool undeclared(struct checker *c, struct node *node, const char *what, struct str name,
+                                bool function)
 {
         struct nearest nearest;
 
@@ -190,7 +186,7 @@ static bool undeclared(struct checker *c, struct node *node, const char *what, s
         return fail(c, node->position, "there is no %s \"%.*s\"", what, STR_ARG(str_slice(name, 0, 80)));
 }
 
-static bool check_ident(struct checker *c, struct node *node)
+static NOINLINE bool check_ident(struct checker *c, struct node *node)
 {
         const struct scope *local = node->leading_dot ? NULL : find_local(c, node->name);
 
@@ -218,7 +214,7 @@ static const struct cel_type *wrap_optional(struct checker *c, const struct cel_
 }
 
 /* The type of a field of an operand that was checked already. */
-static bool select_type(struct checker *c, struct node *node)
+static NOINLINE bool select_type(struct checker *c, struct node *node)
 {
         const struct cel_type *operand = unify_resolve(c, node->args[0]->type, false);
         bool optional = type_is_optional(operand);
@@ -240,14 +236,14 @@ static bool select_type(struct checker *c, struct node *node)
                 node->type = type_simple(TYPE_DYN);
                 if (!c->unchecked)
                         return fail(c, node->position, "%s has no fields; \"%.*s\" cannot be selected",
-                                    show(c, operand).text, STR_ARG(str_slice(node->name, 0, 80)));
+                                    show(c, operand), STR_ARG(str_slice(node->name, 0, 80)));
         }
         if (optional || node->optional)
                 node->type = wrap_optional(c, node->type);
         return true;
 }
 
-static bool check_select(struct checker *c, struct node *node)
+static NOINLINE bool check_select(struct checker *c, struct node *node)
 {
         if (!node->test && bind_name(c, node))
                 return true;
@@ -258,7 +254,7 @@ static bool check_select(struct checker *c, struct node *node)
         return true;
 }
 
-static bool check_index(struct checker *c, struct node *node)
+static NOINLINE bool check_index(struct checker *c, struct node *node)
 {
         const struct cel_type *operand;
         const struct cel_type *wanted;
@@ -276,12 +272,11 @@ static bool check_index(struct checker *c, struct node *node)
                 node->type = operand->params[operand->kind == TYPE_MAP];
                 if (!unify_assignable(c, wanted, node->args[1]->type) && !c->unchecked)
                         return fail(c, node->args[1]->position, "%s is indexed by %s, not by %s",
-                                    show(c, operand).text, show(c, wanted).text,
-                                    show(c, node->args[1]->type).text);
+                                    show(c, operand), show(c, wanted), show(c, node->args[1]->type));
         } else if (operand->kind == TYPE_VAR) {
                 (void)unify_assignable(c, operand, type_simple(TYPE_DYN));
         } else if (operand->kind != TYPE_DYN && !c->unchecked) {
-                return fail(c, node->position, "%s cannot be indexed", show(c, operand).text);
+                return fail(c, node->position, "%s cannot be indexed", show(c, operand));
         }
         if (optional || node->optional)
                 node->type = wrap_optional(c, node->type);
@@ -290,27 +285,34 @@ static bool check_index(struct checker *c, struct node *node)
 
 /* ---- Calls ---- */
 
-static bool no_overload(struct checker *c, struct node *node)
+static NOINLINE bool no_overload(struct checker *c, struct node *node)
 {
+        struct str name = node->name; /* an operator's is "_+_" or "@in" */
         char text[200];
         size_t at = 0;
 
+        if (str_starts(name, STR("@")))
+                name = str_slice(name, 1, SIZE_MAX);
+        while (name.len > 0 && name.ptr[0] == '_')
+                name = str_slice(name, 1, SIZE_MAX);
+        while (name.len > 0 && name.ptr[name.len - 1] == '_')
+                name.len--;
         text[0] = '\0';
         for (uint32_t i = 0; i < node->count && at < sizeof(text) - 1; i++) {
                 const char *before = i == 0 ? "" : node->member && i == 1 ? ".(" : ", ";
-                int len = snprintf(text + at, sizeof(text) - at, "%s%s", before,
-                                   show(c, node->args[i]->type).text);
+                int len =
+                        snprintf(text + at, sizeof(text) - at, "%s%s", before, show(c, node->args[i]->type));
 
                 at += len > 0 ? (size_t)len : 0;
         }
         if (node->member)
-                return fail(c, node->position, "\"%.*s\" does not take %s%s)", STR_ARG(node->name), text,
+                return fail(c, node->position, "\"%.*s\" does not take %s%s)", STR_ARG(name), text,
                             node->count == 1 ? ".(" : "");
-        return fail(c, node->position, "\"%.*s\" does not take (%s)", STR_ARG(node->name), text);
+        return fail(c, node->position, "\"%.*s\" does not take (%s)", STR_ARG(name), text);
 }
 
 /* langdef: the result of all overloads that fit; dyn when they differ. */
-static bool resolve_overload(struct checker *c, struct node *node, const struct function *function)
+static NOINLINE bool resolve_overload(struct checker *c, struct node *node, const struct function *function)
 {
         enum { MOST = 6 };
         const struct cel_type *types[MOST];
@@ -378,7 +380,7 @@ static const struct function *namespaced(struct checker *c, struct node *node)
         return function;
 }
 
-static bool check_call(struct checker *c, struct node *node)
+static NOINLINE bool check_call(struct checker *c, struct node *node)
 {
         const struct function *function = NULL;
 
@@ -402,7 +404,8 @@ static bool check_call(struct checker *c, struct node *node)
 /* ---- Literals with parts ---- */
 
 /* The type of an item; of what is in the optional, where the item is marked with '?'. */
-static bool item_type(struct checker *c, struct node *item, bool optional, const struct cel_type **ret)
+static NOINLINE bool item_type(struct checker *c, struct node *item, bool optional,
+                               const struct cel_type **ret)
 {
         const struct cel_type *type = unify_resolve(c, item->type, false);
 
@@ -416,10 +419,10 @@ static bool item_type(struct checker *c, struct node *item, bool optional, const
         *ret = type_simple(TYPE_DYN);
         return c->unchecked || type->kind == TYPE_DYN ||
                fail(c, item->position, "an entry marked with '?' needs an optional value, not %s",
-                    show(c, type).text);
+                    show(c, type));
 }
 
-static bool check_list(struct checker *c, struct node *node)
+static NOINLINE bool check_list(struct checker *c, struct node *node)
 {
         const struct cel_type *joined = NULL;
         const struct cel_type *type;
@@ -435,7 +438,7 @@ static bool check_list(struct checker *c, struct node *node)
         return !c->failed;
 }
 
-static bool check_map(struct checker *c, struct node *node)
+static NOINLINE bool check_map(struct checker *c, struct node *node)
 {
         const struct cel_type *key = NULL;
         const struct cel_type *value = NULL;
@@ -467,7 +470,7 @@ static bool bind_struct(struct checker *c, struct str name, void *data)
 }
 
 /* Of protobuf's messages only those exist that are plain CEL values. */
-static bool check_struct(struct checker *c, struct node *node)
+static NOINLINE bool check_struct(struct checker *c, struct node *node)
 {
         node->type = type_simple(TYPE_DYN);
         for (uint32_t i = 1; i < node->count; i += 2)
@@ -481,8 +484,8 @@ static bool check_struct(struct checker *c, struct node *node)
 /* ---- What introduces names ---- */
 
 /* Checks `body` with a name in scope, and says what slot it has. */
-static bool check_within(struct checker *c, struct node *body, struct str name, const struct cel_type *type,
-                         uint32_t *ret_slot)
+static NOINLINE bool check_within(struct checker *c, struct node *body, struct str name,
+                                  const struct cel_type *type, uint32_t *ret_slot)
 {
         struct scope scope = {name, type, c->locals, c->scope};
         bool ok;
@@ -497,16 +500,16 @@ static bool check_within(struct checker *c, struct node *body, struct str name, 
         return ok;
 }
 
-static bool expect_bool(struct checker *c, const struct node *node, const char *what)
+static NOINLINE bool expect_bool(struct checker *c, const struct node *node, const char *what)
 {
         if (unify_assignable(c, type_simple(TYPE_BOOL), node->type) || c->unchecked)
                 return true;
-        return fail(c, node->position, "%s must be a bool, not %s", what, show(c, node->type).text);
+        return fail(c, node->position, "%s must be a bool, not %s", what, show(c, node->type));
 }
 
 /* The types of the variables of a comprehension over `range`. */
-static bool range_types(struct checker *c, const struct node *node, const struct cel_type **ret_first,
-                        const struct cel_type **ret_second)
+static NOINLINE bool range_types(struct checker *c, const struct node *node,
+                                 const struct cel_type **ret_first, const struct cel_type **ret_second)
 {
         const struct cel_type *range = unify_resolve(c, node->args[0]->type, false);
         bool two = node->name2.len > 0;
@@ -522,12 +525,12 @@ static bool range_types(struct checker *c, const struct node *node, const struct
                 (void)unify_assignable(c, range, type_simple(TYPE_DYN));
         } else if (range->kind != TYPE_DYN && !c->unchecked) {
                 return fail(c, node->args[0]->position,
-                            "a comprehension runs over a list or a map, not over %s", show(c, range).text);
+                            "a comprehension runs over a list or a map, not over %s", show(c, range));
         }
         return true;
 }
 
-static bool check_loop_parts(struct checker *c, struct node *node)
+static NOINLINE bool check_loop_parts(struct checker *c, struct node *node)
 {
         bool predicate = node->loop <= LOOP_FILTER;
 
@@ -541,7 +544,7 @@ static bool check_loop_parts(struct checker *c, struct node *node)
         return true;
 }
 
-static bool loop_type(struct checker *c, struct node *node, const struct cel_type *first)
+static NOINLINE bool loop_type(struct checker *c, struct node *node, const struct cel_type *first)
 {
         const struct cel_type *last = node->args[node->count - 1]->type;
 
@@ -564,14 +567,14 @@ static bool loop_type(struct checker *c, struct node *node, const struct cel_typ
                 node->type = unify_resolve(c, last, false);
                 if (node->type->kind != TYPE_MAP && node->type->kind != TYPE_DYN && !c->unchecked)
                         return fail(c, node->args[node->count - 1]->position,
-                                    "transformMapEntry makes maps, not %s", show(c, node->type).text);
+                                    "transformMapEntry makes maps, not %s", show(c, node->type));
                 break;
         }
         c->failed |= !node->type;
         return !c->failed;
 }
 
-static bool check_comprehension(struct checker *c, struct node *node)
+static NOINLINE bool check_comprehension(struct checker *c, struct node *node)
 {
         struct scope first = {.name = node->name};
         struct scope second = {.name = node->name2};
@@ -592,7 +595,7 @@ static bool check_comprehension(struct checker *c, struct node *node)
         return ok && loop_type(c, node, first.type);
 }
 
-static bool check_bind(struct checker *c, struct node *node)
+static NOINLINE bool check_bind(struct checker *c, struct node *node)
 {
         if (!check(c, node->args[0]) ||
             !check_within(c, node->args[1], node->name, node->args[0]->type, &node->slot))
@@ -602,7 +605,7 @@ static bool check_bind(struct checker *c, struct node *node)
 }
 
 /* Value i sees the values before it, as cel.index(0) to cel.index(i - 1). */
-static bool check_block(struct checker *c, struct node *node)
+static NOINLINE bool check_block(struct checker *c, struct node *node)
 {
         const struct scope *outer = c->scope;
         uint32_t values = node->count - 1;
@@ -629,7 +632,7 @@ static bool check_block(struct checker *c, struct node *node)
         return true;
 }
 
-static bool check_opt_map(struct checker *c, struct node *node)
+static NOINLINE bool check_opt_map(struct checker *c, struct node *node)
 {
         const struct cel_type *operand;
         const struct cel_type *inner = type_simple(TYPE_DYN);
@@ -641,7 +644,7 @@ static bool check_opt_map(struct checker *c, struct node *node)
                 inner = operand->params[0];
         else if (operand->kind != TYPE_DYN && operand->kind != TYPE_VAR && !c->unchecked)
                 return fail(c, node->position, "optMap and optFlatMap need an optional, not %s",
-                            show(c, operand).text);
+                            show(c, operand));
         if (!check_within(c, node->args[1], node->name, inner, &node->slot))
                 return false;
         node->type = node->args[1]->type;
@@ -652,7 +655,7 @@ static bool check_opt_map(struct checker *c, struct node *node)
 
 /* ---- The rest ---- */
 
-static bool check_logical(struct checker *c, struct node *node)
+static NOINLINE bool check_logical(struct checker *c, struct node *node)
 {
         node->type = type_simple(TYPE_BOOL);
         for (uint32_t i = 0; i < node->count; i++)
@@ -663,14 +666,14 @@ static bool check_logical(struct checker *c, struct node *node)
         return true;
 }
 
-static bool check_condition(struct checker *c, struct node *node)
+static NOINLINE bool check_condition(struct checker *c, struct node *node)
 {
         if (!check(c, node->args[0]) || !expect_bool(c, node->args[0], "what stands before '?'") ||
             !check(c, node->args[1]) || !check(c, node->args[2]))
                 return false;
         if (!unify_assignable(c, node->args[2]->type, node->args[1]->type) && !c->unchecked)
                 return fail(c, node->position, "both values of a condition need one type, not %s and %s",
-                            show(c, node->args[1]->type).text, show(c, node->args[2]->type).text);
+                            show(c, node->args[1]->type), show(c, node->args[2]->type));
         node->type = unify_join(c, node->args[1]->type, node->args[2]->type);
         return true;
 }

@@ -3,6 +3,7 @@
  * Resolves names and overloads and deduces types (langdef, "Gradual Type
  * Checking"). With `unchecked`, names are resolved in the same way but nothing
  * fails: what does not fit is left for the evaluation to find.
+ * Private to src/cel.
  */
 #pragma once
 

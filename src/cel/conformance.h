@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of the conformance runner: protobuf's JSON mapping of the suite's values and types. */
+/* The parts of the conformance runner: protobuf's JSON mapping of the suite's values and types. Private to
+ * src/cel. */
 #pragma once
 
 #include "cel/cel.h"

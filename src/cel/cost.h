@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a program can cost, before it runs. */
+/* What a program can cost, before it runs. Private to src/cel. */
 #pragma once
 
 #include "cel/program.h"

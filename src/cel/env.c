@@ -151,6 +151,8 @@ struct cel_env *cel_env_new(struct err *err)
         }
         arena_init(&env->arena, ENV_MEMORY_MAX);
         if (!add_standard(env, err)) {
+                if (arena_failed(&env->arena))
+                        err_set(err, ERR_NO_MEMORY, "no memory for an expression environment");
                 cel_env_free(env);
                 return NULL;
         }
@@ -171,7 +173,8 @@ bool cel_type_parse(struct cel_env *env, struct str text, const struct cel_type 
         struct str rest = text;
 
         if (!type_read(&env->arena, &known, &rest, ret, err))
-                return false;
+                return arena_failed(&env->arena) ? err_set(err, ERR_NO_MEMORY, "no memory for a type")
+                                                 : false;
         if (str_trim(rest).len > 0)
                 return err_set(err, ERR_EXPRESSION, "\"%.*s\" does not end after the type", STR_ARG(text));
         return true;

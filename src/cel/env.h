@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an environment holds: declared names, by hash. Read only once it is built. */
+/* What an environment holds: declared names, by hash. Read only once it is built. Private to src/cel. */
 #pragma once
 
 #include "cel/types.h"

@@ -69,9 +69,9 @@ struct cel_value cel_fail(struct cel_call *call, const char *format, ...)
         va_start(args, format);
         len = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        failure = eval_alloc(call, 1, sizeof(*failure));
+        failure = ARENA_NEW(call->arena, struct cel_failure);
         if (!failure)
-                return eval_stopped();
+                return eval_stop(call, ERR_NO_MEMORY);
         failure->text = arena_str(call->arena,
                                   str_make(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1));
         return failure->text.ptr ? error_value(failure) : eval_stop(call, ERR_NO_MEMORY);

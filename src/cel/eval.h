@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an evaluation is made of; shared by the evaluator and the functions. */
+/* What an evaluation is made of; shared by the evaluator and the functions. Private to src/cel. */
 #pragma once
 
 #include "cel/cel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the files that implement functions. */
+/* For the files that implement functions. Private to src/cel. */
 #pragma once
 
 #include "cel/env.h"

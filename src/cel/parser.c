@@ -101,7 +101,7 @@ struct nodes {
         struct node **items;
         uint32_t count;
         uint32_t room;
-        struct node *inline_items[8];
+        struct node *inline_items[4];
 };
 
 static bool nodes_add(struct parser *p, struct nodes *nodes, struct node *node)
@@ -110,7 +110,7 @@ static bool nodes_add(struct parser *p, struct nodes *nodes, struct node *node)
                 return false;
         if (!nodes->items) {
                 nodes->items = nodes->inline_items;
-                nodes->room = 8;
+                nodes->room = 4;
         }
         if (nodes->count == nodes->room) {
                 struct node **more = ARENA_ARRAY(p->arena, struct node *, (size_t)nodes->room * 2);
@@ -154,7 +154,7 @@ static bool read_magnitude(struct str text, uint64_t *ret)
 }
 
 /* The token is a number; `negative` when a minus stood before it, at `start`. */
-static struct node *parse_number(struct parser *p, uint32_t start, bool negative)
+static NOINLINE struct node *parse_number(struct parser *p, uint32_t start, bool negative)
 {
         struct str text = p->token.text;
         uint64_t magnitude;
@@ -213,7 +213,7 @@ static bool parse_arguments(struct parser *p, struct nodes *args)
         return advance(p);
 }
 
-static struct node *parse_list(struct parser *p)
+static NOINLINE struct node *parse_list(struct parser *p)
 {
         uint32_t start = p->token.start;
         struct nodes items = {0};
@@ -249,7 +249,7 @@ static struct node *parse_field_name(struct parser *p)
         return literal_node(p, start, cel_string(p->token.text));
 }
 
-static struct node *parse_entries(struct parser *p, enum node_kind kind, uint32_t start)
+static NOINLINE struct node *parse_entries(struct parser *p, enum node_kind kind, uint32_t start)
 {
         uint32_t position = p->token.start;
         struct nodes items = {0};
@@ -279,8 +279,8 @@ static struct node *parse_entries(struct parser *p, enum node_kind kind, uint32_
 
 /* ---- Members ---- */
 
-static struct node *finish_call(struct parser *p, struct str name, struct node *target, uint32_t start,
-                                uint32_t position)
+static NOINLINE struct node *finish_call(struct parser *p, struct str name, struct node *target,
+                                         uint32_t start, uint32_t position)
 {
         struct nodes args = {0};
         struct node *node = NULL;
@@ -302,7 +302,7 @@ static struct node *finish_call(struct parser *p, struct str name, struct node *
         return parser_finish(p, node, args.items, args.count);
 }
 
-static struct node *parse_ident(struct parser *p, bool leading_dot, uint32_t start)
+static NOINLINE struct node *parse_ident(struct parser *p, bool leading_dot, uint32_t start)
 {
         struct str name = p->token.text;
         uint32_t position = p->token.start;
@@ -324,10 +324,22 @@ static struct node *parse_ident(struct parser *p, bool leading_dot, uint32_t sta
         return node;
 }
 
-static struct node *parse_primary(struct parser *p)
+static struct node *parse_parentheses(struct parser *p)
+{
+        struct node *node;
+
+        if (!advance(p))
+                return NULL;
+        node = parse_expression(p);
+        if (!node || !take_char(p, ')', "')'"))
+                return NULL;
+        node->parenthesized = true;
+        return node;
+}
+
+static NOINLINE struct node *parse_primary(struct parser *p)
 {
         uint32_t start = p->token.start;
-        struct node *node;
 
         switch (p->token.kind) {
         case TOKEN_INT:
@@ -346,15 +358,8 @@ static struct node *parse_primary(struct parser *p)
         default:
                 break;
         }
-        if (at_char(p, '(')) {
-                if (!advance(p))
-                        return NULL;
-                node = parse_expression(p);
-                if (!node || !take_char(p, ')', "')'"))
-                        return NULL;
-                node->parenthesized = true;
-                return node;
-        }
+        if (at_char(p, '('))
+                return parse_parentheses(p);
         if (at_char(p, '['))
                 return parse_list(p);
         if (at_char(p, '{'))
@@ -388,7 +393,7 @@ static bool leads_with_dot(const struct node *node)
         return node->leading_dot;
 }
 
-static struct node *parse_struct(struct parser *p, struct node *type)
+static NOINLINE struct node *parse_struct(struct parser *p, struct node *type)
 {
         struct str name = qualified_name(p, type);
         struct node *node;
@@ -404,7 +409,7 @@ static struct node *parse_struct(struct parser *p, struct node *type)
         return node;
 }
 
-static struct node *parse_select(struct parser *p, struct node *operand)
+static NOINLINE struct node *parse_select(struct parser *p, struct node *operand)
 {
         uint32_t position = p->token.start;
         bool optional;
@@ -434,7 +439,7 @@ static struct node *parse_select(struct parser *p, struct node *operand)
         return parser_finish(p, node, &operand, 1);
 }
 
-static struct node *parse_index(struct parser *p, struct node *operand)
+static NOINLINE struct node *parse_index(struct parser *p, struct node *operand)
 {
         uint32_t position = p->token.start;
         struct node *args[2] = {operand, NULL};
@@ -482,7 +487,7 @@ static struct node *call_operator(struct parser *p, const char *name, uint32_t s
         return parser_finish(p, node, args, count);
 }
 
-static struct node *parse_unary(struct parser *p)
+static NOINLINE struct node *parse_unary(struct parser *p)
 {
         uint32_t start = p->token.start;
         char sign;
@@ -567,28 +572,34 @@ static struct node *parse_binary(struct parser *p, int lowest)
         return args[0];
 }
 
-/* Chains of && (or ||) become one node: commutative and associative, errors included. */
-static struct node *parse_logical(struct parser *p, enum token_kind operator)
-{
-        struct nodes args = {0};
-        uint32_t position = 0;
-        struct node *node;
+static struct node *parse_logical(struct parser *p, enum token_kind operator);
 
-        for (;;) {
-                node = operator== TOKEN_OR ? parse_logical(p, TOKEN_AND) : parse_binary(p, RELATION);
-                if (!node || (args.count == 0 && p->token.kind != operator))
-                        return node;
-                if (!nodes_add(p, &args, node))
-                        return NULL;
-                if (p->token.kind != operator)
-                        break;
-                position = position ? position : p->token.start;
-                if (!advance(p))
+static struct node *parse_logical_part(struct parser *p, enum token_kind operator)
+{
+        return operator== TOKEN_OR ? parse_logical(p, TOKEN_AND) : parse_binary(p, RELATION);
+}
+
+/* Chains of && (or ||) become one node: commutative and associative, errors included. */
+static NOINLINE struct node *parse_chain(struct parser *p, struct node *first, enum token_kind operator)
+{
+        enum node_kind kind = operator== TOKEN_OR ? NODE_OR : NODE_AND;
+        uint32_t position = p->token.start;
+        struct nodes args = {0};
+
+        if (!nodes_add(p, &args, first))
+                return NULL;
+        while (p->token.kind == operator) {
+                if (!advance(p) || !nodes_add(p, &args, parse_logical_part(p, operator)))
                         return NULL;
         }
-        return parser_finish(
-                p, parser_node(p, operator== TOKEN_OR ? NODE_OR : NODE_AND, args.items[0]->start, position),
-                args.items, args.count);
+        return parser_finish(p, parser_node(p, kind, first->start, position), args.items, args.count);
+}
+
+static struct node *parse_logical(struct parser *p, enum token_kind operator)
+{
+        struct node *first = parse_logical_part(p, operator);
+
+        return first && p->token.kind == operator? parse_chain(p, first, operator) : first;
 }
 
 static struct node *parse_conditional(struct parser *p)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Private to src/cel. */
 #pragma once
 
 #include "cel/timestamp.h"

@@ -33,7 +33,7 @@ static uint32_t no_memory(struct emitter *e)
         return NO_OP;
 }
 
-static uint32_t add_op(struct emitter *e, const struct node *node, struct op op)
+static NOINLINE uint32_t add_op(struct emitter *e, const struct node *node, struct op op)
 {
         struct cel_program *p = &e->program;
 
@@ -143,7 +143,7 @@ static size_t constant_size(struct cel_value value)
 }
 
 /* Evaluates a constant operation now; one that fails stays, to fail when it is reached. */
-static void fold(struct emitter *e, uint32_t index, uint32_t first_op, uint32_t first_operand)
+static NOINLINE void fold(struct emitter *e, uint32_t index, uint32_t first_op, uint32_t first_operand)
 {
         struct cel_program *p = &e->program;
         struct cel_call call = {.program = p,
@@ -170,7 +170,7 @@ static void fold(struct emitter *e, uint32_t index, uint32_t first_op, uint32_t 
 
 /* ---- Nodes ---- */
 
-static uint32_t emit_list(struct emitter *e, struct node *node, struct op op)
+static NOINLINE uint32_t emit_list(struct emitter *e, struct node *node, struct op op)
 {
         uint32_t first = add_operands(e, node->count);
         uint32_t child;
@@ -194,13 +194,13 @@ static uint32_t emit_list(struct emitter *e, struct node *node, struct op op)
         return add_op(e, node, op);
 }
 
-static uint32_t emit_unary(struct emitter *e, struct node *node, struct op op)
+static NOINLINE uint32_t emit_unary(struct emitter *e, struct node *node, struct op op)
 {
         op.a = emit(e, node->args[0]);
         return op.a == NO_OP ? NO_OP : add_op(e, node, op);
 }
 
-static uint32_t emit_binary(struct emitter *e, struct node *node, enum op_code code, uint32_t slot)
+static NOINLINE uint32_t emit_binary(struct emitter *e, struct node *node, enum op_code code, uint32_t slot)
 {
         struct op op = {.code = (uint8_t)code,
                         .flags = code == OP_OPT_OR ? node->name.len > 2 : node->optional};
@@ -236,7 +236,7 @@ static bool operator_code(struct str name, enum op_code *ret)
 }
 
 /* x.matches("…"): the pattern is compiled once. */
-static uint32_t emit_matches(struct emitter *e, struct node *node, const struct overload *overload)
+static NOINLINE uint32_t emit_matches(struct emitter *e, struct node *node, const struct overload *overload)
 {
         struct str pattern = cel_text(node->args[1]->literal);
         struct op op = {.code = OP_MATCHES};
@@ -267,14 +267,14 @@ static const struct overload *builtin_overload(const struct function *function, 
         return NULL;
 }
 
-static uint32_t emit_unknown(struct emitter *e, struct node *node)
+static NOINLINE uint32_t emit_unknown(struct emitter *e, struct node *node)
 {
         struct op op = {.code = OP_UNKNOWN, .value = cel_string(node->name)};
 
         return add_op(e, node, op);
 }
 
-static uint32_t emit_call(struct emitter *e, struct node *node)
+static NOINLINE uint32_t emit_call(struct emitter *e, struct node *node)
 {
         const struct overload *overload;
         enum op_code code;
@@ -305,14 +305,14 @@ static uint32_t emit_call(struct emitter *e, struct node *node)
                 (struct op){.code = OP_CALL, .function = overload ? overload->function : overload_missing});
 }
 
-static uint32_t emit_select(struct emitter *e, struct node *node)
+static NOINLINE uint32_t emit_select(struct emitter *e, struct node *node)
 {
         enum op_code code = node->test ? OP_HAS : node->optional ? OP_SELECT_OPTIONAL : OP_SELECT;
 
         return emit_unary(e, node, (struct op){.code = (uint8_t)code, .value = cel_string(node->name)});
 }
 
-static uint32_t emit_bound(struct emitter *e, struct node *node)
+static NOINLINE uint32_t emit_bound(struct emitter *e, struct node *node)
 {
         switch ((enum bound_kind)node->bound) {
         case BOUND_VARIABLE:
@@ -326,7 +326,7 @@ static uint32_t emit_bound(struct emitter *e, struct node *node)
         }
 }
 
-static uint32_t emit_node(struct emitter *e, struct node *node)
+static NOINLINE uint32_t emit_node(struct emitter *e, struct node *node)
 {
         uint8_t flags;
 
@@ -586,7 +586,10 @@ bool cel_compile(const struct cel_env *env, struct str source, const struct cel_
                 return err_set(err, ERR_EXPRESSION, "the expression has %zu bytes; %u are allowed",
                                source.len, most);
         if (!compile_in(&arena, env, source, options, ret, err))
-                return false;
+                /* A name that could not be written down looks like one that does not exist. */
+                return arena_failed(&arena)
+                               ? err_set(err, ERR_NO_MEMORY, "no memory to compile the expression")
+                               : false;
         if (options->cost_max > 0 && (*ret)->cost.least > options->cost_max) {
                 err_set(err, ERR_COST_EXCEEDED, "the expression costs at least %llu; %llu is allowed",
                         (unsigned long long)(*ret)->cost.least, (unsigned long long)options->cost_max);

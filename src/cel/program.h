@@ -2,6 +2,7 @@
 /*
  * A compiled expression: operations of 24 bytes that refer to each other by
  * index, the constants, the source and what errors need, in one block.
+ * Private to src/cel.
  */
 #pragma once
 

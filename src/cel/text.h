@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8, character by character (RFC 3629). Input is valid UTF-8 unless a comment says otherwise. */
+/* UTF-8, character by character (RFC 3629). Input is valid UTF-8 unless a comment says otherwise. Private to
+ * src/cel. */
 #pragma once
 
 #include "base/str.h"

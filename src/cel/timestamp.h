@@ -2,6 +2,7 @@
 /*
  * Timestamps (RFC 3339, years 1 to 9999, nanoseconds) and durations (64-bit
  * nanoseconds), their texts, the calendar, and time zones.
+ * Private to src/cel.
  */
 #pragma once
 

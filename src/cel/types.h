@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CEL's types, as trees of immutable nodes: constants for the simple ones, in an arena otherwise. */
+/* CEL's types, as trees of immutable nodes: constants for the simple ones, in an arena otherwise. Private to
+ * src/cel. */
 #pragma once
 
 #include "cel/cel.h"
