@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "io/http_client.h"
 #include "io/http_server.h"
 #include "io/sse.h"
