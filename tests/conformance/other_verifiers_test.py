@@ -27,7 +27,7 @@ def go_build(source: pathlib.Path, folder: pathlib.Path):
     if not go or not (GOCODE / "src/golang.org/x/mod/sumdb/tlog").is_dir():
         return None
     env = dict(os.environ, GO111MODULE="off", GOPATH=str(GOCODE), GOFLAGS="", GOTOOLCHAIN="local")
-    env.setdefault("GOCACHE", str(folder / "gocache"))
+    env.setdefault("GOCACHE", str(source.resolve().parents[3] / "build" / "go-cache"))
     program = folder / "tlogverify"
     subprocess.run([go, "build", "-o", str(program), str(source)], check=True, env=env)
     return program
