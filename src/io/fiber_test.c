@@ -407,6 +407,9 @@ static void guard_page_ends_a_stack_overflow(void **state)
         int status;
 
         (void)state;
+#ifdef IO_TSAN
+        skip(); /* it does not let a forked child start threads */
+#endif
         pid = fork();
         if (pid == 0)
                 child_overflow();
@@ -429,6 +432,9 @@ static void watchdog_aborts_when_a_loop_stands_still(void **state)
         int status;
 
         (void)state;
+#ifdef IO_TSAN
+        skip(); /* it does not let a forked child start threads */
+#endif
         pid = fork();
         if (pid == 0) {
                 struct rlimit no_core = {0, 0};

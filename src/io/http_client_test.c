@@ -526,8 +526,8 @@ static void dead_kept_connection_is_replaced(void **state)
                 assert_int_equal(response.body.ptr[0], '1' + i);
         }
         client_renew(w);
-        assert_int_equal(server.served, 2);
         scripted_end(&server);
+        assert_int_equal(server.served, 2);
 }
 
 struct on_fiber {

@@ -139,6 +139,10 @@ static void listener_cut(struct loop_task *task)
 
         for (struct http_conn *conn = listener->conns; conn; conn = conn->next)
                 conn_cut(conn);
+        pthread_mutex_lock(&listener->server->lock);
+        listener->server->listeners_cut++;
+        pthread_cond_broadcast(&listener->server->changed);
+        pthread_mutex_unlock(&listener->server->lock);
 }
 
 static int listen_on(const struct addrinfo *address, uint16_t port, struct err *err)
@@ -348,6 +352,11 @@ BLOCKING_FN bool http_server_drain(struct http_server *server, int64_t grace_ms)
         for (unsigned i = 0; i < server->n_listeners; i++)
                 loop_post(server->listeners[i].loop, &server->listeners[i].cut);
         wait_done(server, FIBER_FOREVER);
+        /* All may have ended by itself meanwhile; the tasks are still in the loops' queues. */
+        pthread_mutex_lock(&server->lock);
+        while (server->listeners_cut < server->n_listeners)
+                pthread_cond_wait(&server->changed, &server->lock);
+        pthread_mutex_unlock(&server->lock);
         return false;
 }
 

@@ -131,6 +131,7 @@ struct http_server {
         pthread_cond_t changed;
         unsigned listeners_started;
         unsigned listeners_done;
+        unsigned listeners_cut;
         bool drained;
 };
 

@@ -321,43 +321,55 @@ static void broken_chunks_end_the_connection(void **state)
         free(text);
 }
 
-static void limits_are_answered(void **state)
+/* `begin`, then `repeat` so many times, then `end`; to be freed. */
+static char *compose(const char *begin, const char *repeat, int times, const char *end)
 {
-        struct fixture *f = *state;
-        char *bytes = calloc(1, 70000);
+        BUF_SCOPED buf;
         char *text;
 
-        strcpy(bytes, "GET /");
-        memset(bytes + 5, 'a', 9000);
-        text = ask(f->port, str_from(bytes));
-        assert_int_equal(strncmp(text, "HTTP/1.1 414", 12), 0);
-        free(text);
-        strcpy(bytes, "GET / HTTP/1.1\r\n" H "X: ");
-        memset(bytes + strlen(bytes), 'a', 40000);
-        text = ask(f->port, str_from(bytes));
-        assert_int_equal(strncmp(text, "HTTP/1.1 431", 12), 0);
-        free(text);
-        strcpy(bytes, "GET / HTTP/1.1\r\n" H);
-        for (int i = 0; i < 101; i++)
-                strcat(bytes, "X: y\r\n");
-        strcat(bytes, "\r\n");
-        text = ask(f->port, str_from(bytes));
-        assert_int_equal(strncmp(text, "HTTP/1.1 431", 12), 0);
-        free(text);
-        free(bytes);
+        buf_init(&buf, 1 << 20);
+        buf_append_c(&buf, begin);
+        for (int i = 0; i < times; i++)
+                buf_append_c(&buf, repeat);
+        buf_append_c(&buf, end);
+        assert_false(buf.failed);
+        text = strdup(buf.ptr);
+        assert_non_null(text);
+        return text;
+}
+
+static void limits_are_answered(void **state)
+{
+        static const struct {
+                const char *begin;
+                const char *repeat;
+                int times;
+                const char *end;
+                const char *answer;
+        } cases[] = {
+                {"GET /", "a", 9000, "", "HTTP/1.1 414"},
+                {"GET / HTTP/1.1\r\n" H "X: ", "a", 40000, "", "HTTP/1.1 431"},
+                {"GET / HTTP/1.1\r\n" H, "X: y\r\n", 101, "\r\n", "HTTP/1.1 431"},
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char *bytes = compose(cases[i].begin, cases[i].repeat, cases[i].times, cases[i].end);
+                char *text = ask(f->port, str_from(bytes));
+
+                assert_int_equal(strncmp(text, cases[i].answer, 12), 0);
+                free(text);
+                free(bytes);
+        }
 }
 
 /* Larger than the buffer that a request starts with. */
 static void large_head_is_served(void **state)
 {
         struct fixture *f = *state;
-        char *bytes = calloc(1, 40000);
-        char *text;
+        char *bytes = compose("GET /facts?q HTTP/1.1\r\n" H "Cookie: ", "c", 20000, "\r\n" CLOSE "\r\n");
+        char *text = ask(f->port, str_from(bytes));
 
-        strcpy(bytes, "GET /facts?q HTTP/1.1\r\n" H "Cookie: ");
-        memset(bytes + strlen(bytes), 'c', 20000);
-        strcat(bytes, "\r\n" CLOSE "\r\n");
-        text = ask(f->port, str_from(bytes));
         assert_int_equal(strncmp(text, "HTTP/1.1 200", 12), 0);
         assert_int_equal(strspn(strstr(text, "|ccc") + 1, "c"), 20000);
         free(text);
