@@ -26,7 +26,7 @@ static bool make_report(struct executor *executor, struct arena *arena, const st
                 .started_ms = end->started_ms,
                 .ended_ms = clock_now_ms(),
                 .output_bytes = end->output.total_bytes,
-                .output_sha256 = str_from(output_sha256),
+                .output_sha256 = str_make(output_sha256, SHA256_HEX_SIZE - 1),
                 .output_truncated = end->output.truncated,
         };
         struct dsse_signature signature;

@@ -58,6 +58,7 @@ static bool enrol(struct executor *executor, struct arena *arena, struct err *er
                 return err_prefix(err, "the server's roster is not valid");
         if (!check_digest(config, &roster, err))
                 return false;
+        token_digest(config, token_sha256);
         credential = (struct credential){
                 .server_url = str_from(config->server_url),
                 .executor = enrolled.executor,
@@ -67,7 +68,6 @@ static bool enrol(struct executor *executor, struct arena *arena, struct err *er
                 .api_key = enrolled.api_key,
                 .token_sha256 = str_from(token_sha256),
         };
-        token_digest(config, token_sha256);
         if (!journal_create(executor->state.dir, NULL, err) ||
             !keep_chain(executor, &enrolled, &roster, err) ||
             !state_write_credential(&executor->state, &credential, err))
