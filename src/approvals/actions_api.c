@@ -170,6 +170,14 @@ bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struc
         return true;
 }
 
+bool action_find(struct request *req, struct str id, struct action *ret, struct err *err)
+{
+        if (!approvals_get(req->tx, req->workspace, id, ret, err))
+                return false;
+        request_log_resource(req, "action", id);
+        return true;
+}
+
 void action_changed(struct request *req, const struct action *action, const char *event)
 {
         request_log_resource(req, "action", action->row.id);

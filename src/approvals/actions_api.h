@@ -16,6 +16,12 @@ bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, 
 bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struct dsse_envelope *ret,
                        struct err *err) MUST_USE;
 
+/*
+ * Finds an action of the request's workspace. The log entry is about it from
+ * then on; an id that is not there is never written into the log.
+ */
+bool action_find(struct request *req, struct str id, struct action *ret, struct err *err) MUST_USE;
+
 /* Log resource, details and event of a change, in the transaction that makes it. */
 void action_changed(struct request *req, const struct action *action, const char *event);
 

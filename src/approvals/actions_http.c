@@ -23,7 +23,7 @@ static bool look_work(struct request *req, void *arg, struct err *err)
 {
         struct look *look = arg;
 
-        return approvals_get(req->tx, req->workspace, look->id, &look->action, err) &&
+        return action_find(req, look->id, &look->action, err) &&
                (!look->out || action_to_api(req, &look->action, look->out, err));
 }
 
@@ -64,7 +64,6 @@ FIBER_FN bool action_get(struct request *req, const struct api_action_get_in *in
         int64_t deadline_us;
         bool ok;
 
-        request_log_resource(req, "action", in->action);
         if (!request_wait_until(req, in->wait, &deadline_us, err))
                 return false;
         if (deadline_us == 0) {
@@ -88,8 +87,7 @@ bool action_envelope_get(struct request *req, const struct api_action_envelope_g
         struct action action;
         unsigned people;
 
-        request_log_resource(req, "action", in->action);
-        return approvals_get(req->tx, req->workspace, in->action, &action, err) &&
+        return action_find(req, in->action, &action, err) &&
                approvals_envelope(req->tx, &action, NULL, &envelope, &people, err) &&
                envelope_to_api(req->arena, &envelope, out, err);
 }
@@ -189,8 +187,7 @@ bool action_cancel(struct request *req, const struct api_action_cancel_in *in, s
         const uint32_t others = ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_ADMINISTRATOR);
         struct action action;
 
-        request_log_resource(req, "action", in->action);
-        if (!approvals_get(req->tx, req->workspace, in->action, &action, err))
+        if (!action_find(req, in->action, &action, err))
                 return false;
         if (!str_eq(action.row.requester_id, id_str(&req->principal.id)) && !(req->principal.roles & others))
                 return err_set(err, ERR_FORBIDDEN, "only who asked and operators can withdraw an action");
@@ -214,7 +211,7 @@ static bool output_work(struct request *req, void *arg, struct err *err)
         struct output *output = arg;
         const struct sql_action_get_row *row = &output->action.row;
 
-        if (!approvals_get(req->tx, req->workspace, output->id, &output->action, err) ||
+        if (!action_find(req, output->id, &output->action, err) ||
             !approvals_output_read(req->tx, &output->action, output->offset, OUTPUT_PIECE_BYTES,
                                    &output->out->data, err))
                 return false;
@@ -232,7 +229,6 @@ FIBER_FN bool action_output_get(struct request *req, const struct api_action_out
         int64_t deadline_us;
         bool ok;
 
-        request_log_resource(req, "action", in->action);
         if (!request_wait_until(req, in->wait, &deadline_us, err))
                 return false;
         if (deadline_us == 0)
@@ -281,8 +277,7 @@ static bool receipt_work(struct request *req, void *arg, struct err *err)
 
         if (!rows || !entries)
                 return arena_check(req->arena, err);
-        if (!approvals_get(req->tx, req->workspace, receipt->id, &action, err) ||
-            !log_head(req->tx, 0, &head, err))
+        if (!action_find(req, receipt->id, &action, err) || !log_head(req->tx, 0, &head, err))
                 return false;
         {
                 SQL_SCOPED(action_entry_list) c = {0};
@@ -330,7 +325,6 @@ FIBER_FN bool action_receipt_get(struct request *req, const struct api_action_re
         struct checkpoint checkpoint = {.req = req};
         struct look look = {.id = in->action};
 
-        request_log_resource(req, "action", in->action);
         if (!request_read(req, look_work, &look, err))
                 return false;
         fiber_offload(checkpoint_offloaded, &checkpoint);

@@ -272,7 +272,8 @@ bool approvals_cancel(struct tx *tx, struct str workspace, struct str id, int64_
                 return err_set(err, ERR_ACTION_EXPIRED, "the action %.*s has expired", STR_ARG(id));
         if (!action_move(tx, ret, ACTION_EVENT_CANCEL, now_ms, &moved, err))
                 return false;
-        return moved || action_not_pending(ret, err);
+        return moved || err_set(err, ERR_CONFLICT, "the action %.*s is %s and cannot be withdrawn any more",
+                                STR_ARG(id), action_state_name(ret->state));
 }
 
 bool approvals_note_entry(struct tx *tx, struct str action, const struct log_position *position,

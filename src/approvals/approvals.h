@@ -100,7 +100,7 @@ bool approvals_check_decision(struct arena *arena, const struct action *action,
 bool approvals_decide(struct tx *tx, const struct action_decide *decide, int64_t now_ms, struct action *ret,
                       struct err *err) MUST_USE;
 
-/* ACTION_NOT_PENDING when somebody has claimed it or it is over. */
+/* CONFLICT when somebody has claimed it or it is over. */
 bool approvals_cancel(struct tx *tx, struct str workspace, struct str id, int64_t now_ms, struct action *ret,
                       struct err *err) MUST_USE;
 
@@ -142,7 +142,7 @@ bool approvals_output_read(struct tx *tx, const struct action *action, int64_t o
 
 /*
  * Whether the envelope is a report by this executor key about this action's
- * claim. BAD_ENVELOPE, BAD_SIGNATURE, NOT_ON_ROSTER (another's key).
+ * claim. BAD_ENVELOPE, BAD_SIGNATURE (also for another's key).
  */
 bool approvals_check_report(struct arena *arena, const struct action *action,
                             const struct dsse_envelope *envelope, struct str executor,

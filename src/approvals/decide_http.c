@@ -19,7 +19,7 @@ static bool load_work(struct request *req, void *arg, struct err *err)
 {
         struct decide *decide = arg;
 
-        return approvals_get(req->tx, req->workspace, decide->decide.action, &decide->action, err) &&
+        return action_find(req, decide->decide.action, &decide->action, err) &&
                approvals_roster(req->tx, &decide->roster, &decide->has_roster, err);
 }
 
@@ -82,7 +82,6 @@ FIBER_FN bool action_decide(struct request *req, const struct api_action_decide_
                                 .out = out};
         bool ok = false;
 
-        request_log_resource(req, "action", in->action);
         for (int i = 0; i < TRIES && !ok; i++) {
                 ok = decide_once(req, &decide, err);
                 if (!ok && err->code != ERR_ROSTER_CONFLICT)

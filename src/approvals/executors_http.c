@@ -197,6 +197,17 @@ static bool enrol_work(struct request *req, void *arg, struct err *err)
         return roster_versions(req->tx, 0, &enrol->out->roster, &enrol->out->roster_count, err);
 }
 
+/* It is here: what is asked before its first request for work can wait for that. */
+static bool greet(struct request *req, const struct api_enrolled *enrolled, struct err *err)
+{
+        struct work_place place = {enrolled->workspace, enrolled->environment};
+
+        if (!work_enter(req->services->work, enrolled->executor, &place, err))
+                return false;
+        work_leave(req->services->work, enrolled->executor);
+        return true;
+}
+
 FIBER_FN bool executor_enrol(struct request *req, const struct api_executor_enrol_in *in,
                              struct api_enrolled *out, struct err *err)
 {
@@ -215,7 +226,7 @@ FIBER_FN bool executor_enrol(struct request *req, const struct api_executor_enro
                 return bad_token(err);
         request_enter(req, cell.tenant, cell.region);
         ok = credential_create(req->services, "cs", &cell, &credential, err) &&
-             request_write(req, enrol_work, &enrol, err);
+             request_write(req, enrol_work, &enrol, err) && greet(req, out, err);
         secret_wipe(&credential, sizeof(credential));
         return ok;
 }
@@ -241,13 +252,13 @@ bool executor_revoke(struct request *req, const struct api_executor_revoke_in *i
         int64_t changes;
         bool found;
 
-        request_log_resource(req, "executor", in->executor);
         if (!revoked)
                 return arena_check(tx_arena(req->tx), err);
         if (!sql_executor_get(req->tx, in->executor, &row, &found, err))
                 return false;
         if (!found || !str_eq(row.workspace_id, req->workspace))
                 return err_set(err, ERR_NOT_FOUND, "there is nothing here");
+        request_log_resource(req, "executor", in->executor);
         if (!sql_executor_revoke(req->tx, req->workspace, in->executor, req->now_ms, &changes, err))
                 return false;
         /* Its keys stop at once; until it was enrolled there was neither key nor principal. */

@@ -23,7 +23,7 @@ bool approvals_check_report(struct arena *arena, const struct action *action,
                 return err_set_at(err, ERR_BAD_ENVELOPE, "/signatures",
                                   "a report has one signature, its executor's");
         if (!str_is(envelope->signatures[0].key_id, keyid))
-                return err_set_at(err, ERR_NOT_ON_ROSTER, "/signatures/0/keyid",
+                return err_set_at(err, ERR_BAD_SIGNATURE, "/signatures/0/keyid",
                                   "the report is not signed with the key that the executor enrolled");
         if (!dsse_verify(envelope, &envelope->signatures[0], key, err) ||
             !report_parse(arena, envelope->payload, ret, err))

@@ -359,13 +359,30 @@ bool work_take_questions(struct work *work, struct arena *arena, const struct wo
         return arena_check(arena, err);
 }
 
-/* With the lock. */
-static struct question *find_question(struct work *work, struct str id)
+/* With the lock. An open question of the place where the executor is. */
+static struct question *find_question(struct work *work, struct str id, struct str executor)
 {
-        for (struct question *q = work->questions; q; q = q->next)
-                if (str_is(id, q->id.text) && !q->answered)
+        struct presence *presence = find_presence(work, executor);
+
+        for (struct question *q = work->questions; presence && q; q = q->next)
+                if (str_is(id, q->id.text) && !q->answered && is_at(presence, &q->asked->place))
                         return q;
         return NULL;
+}
+
+static bool no_question(struct err *err)
+{
+        return err_set(err, ERR_NOT_FOUND, "there is no such question any more");
+}
+
+bool work_asks(struct work *work, struct str resolution, struct str executor, struct err *err)
+{
+        bool asks;
+
+        (void)pthread_mutex_lock(&work->lock);
+        asks = find_question(work, resolution, executor) != NULL;
+        (void)pthread_mutex_unlock(&work->lock);
+        return asks || no_question(err);
 }
 
 bool work_answer(struct work *work, struct str resolution, struct str executor,
@@ -373,7 +390,6 @@ bool work_answer(struct work *work, struct str resolution, struct str executor,
 {
         struct str facts = STR_NULL;
         struct question *question;
-        struct presence *presence;
         struct id tenant = {""};
 
         if (answer->facts.ptr) {
@@ -389,9 +405,8 @@ bool work_answer(struct work *work, struct str resolution, struct str executor,
                 facts = str_make(copy, answer->facts.len);
         }
         (void)pthread_mutex_lock(&work->lock);
-        question = find_question(work, resolution);
-        presence = find_presence(work, executor);
-        if (question && presence && is_at(presence, &question->asked->place)) {
+        question = find_question(work, resolution, executor);
+        if (question) {
                 tenant = question->tenant;
                 question->answered = true;
                 question->facts = facts;
@@ -403,7 +418,7 @@ bool work_answer(struct work *work, struct str resolution, struct str executor,
         (void)pthread_mutex_unlock(&work->lock);
         heap_free((void *)(uintptr_t)facts.ptr);
         if (!tenant.text[0])
-                return err_set(err, ERR_NOT_FOUND, "there is no such question any more");
+                return no_question(err);
         notify_publish(id_str(&tenant), resolution);
         return true;
 }

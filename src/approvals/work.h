@@ -78,6 +78,8 @@ struct work_answer {
         struct str message;
 };
 /* NOT_FOUND when no such question of the executor's place is open any more. */
+bool work_asks(struct work *work, struct str resolution, struct str executor, struct err *err) MUST_USE;
+/* The same, and gives the answer. */
 bool work_answer(struct work *work, struct str resolution, struct str executor,
                  const struct work_answer *answer, struct err *err) MUST_USE;
 

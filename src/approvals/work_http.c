@@ -130,7 +130,8 @@ FIBER_FN bool resolution_answer(struct request *req, const struct api_resolution
         struct sql_executor_get_row row;
         BUF_SCOPED facts;
 
-        if (!request_read(req, self_work, &row, err))
+        if (!request_read(req, self_work, &row, err) ||
+            !work_asks(req->services->work, in->resolution, id_str(&req->principal.id), err))
                 return false;
         if ((body->resolved.value != NULL) == (body->error.ptr != NULL))
                 return err_set_at(err, ERR_MISSING_FIELD, "/resolved",
@@ -158,8 +159,8 @@ bool action_claim(struct request *req, const struct api_action_claim_in *in, str
         struct action action;
         bool has_roster;
 
-        request_log_resource(req, "action", in->action);
-        if (!self_get(req, &self, err) || !approvals_roster(req->tx, &roster, &has_roster, err) ||
+        if (!self_get(req, &self, err) || !action_find(req, in->action, &action, err) ||
+            !approvals_roster(req->tx, &roster, &has_roster, err) ||
             !approvals_claim(req->tx,
                              &(struct action_claim){.workspace = req->workspace,
                                                     .action = in->action,
@@ -179,9 +180,9 @@ bool action_claim(struct request *req, const struct api_action_claim_in *in, str
 bool action_output_append(struct request *req, const struct api_action_output_append_in *in, struct err *err)
 {
         struct sql_executor_get_row self;
+        struct action action;
 
-        request_log_resource(req, "action", in->action);
-        return self_get(req, &self, err) &&
+        return self_get(req, &self, err) && action_find(req, in->action, &action, err) &&
                approvals_output_append(req->tx, req->workspace, in->action, self.id, in->body.offset,
                                        in->body.data, err);
 }
@@ -202,7 +203,7 @@ static bool load_work(struct request *req, void *arg, struct err *err)
         struct reporting *reporting = arg;
 
         return self_get(req, &reporting->self, err) &&
-               approvals_get(req->tx, req->workspace, reporting->id, &reporting->action, err);
+               action_find(req, reporting->id, &reporting->action, err);
 }
 
 static bool report_work(struct request *req, void *arg, struct err *err)
@@ -231,7 +232,6 @@ FIBER_FN bool action_report(struct request *req, const struct api_action_report_
         struct ed25519_public key;
         BUF_SCOPED text;
 
-        request_log_resource(req, "action", in->action);
         if (!envelope_from_api(req->arena, &in->body, &envelope, err) ||
             !request_read(req, load_work, &reporting, err))
                 return false;

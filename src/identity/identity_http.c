@@ -76,6 +76,16 @@ static struct str event_data(struct request *req, const char *key, struct str id
         return arena_str(req->arena, buf_str(&buf));
 }
 
+/* The log entry is about it from then on; an id that is not there is never written into the log. */
+static bool principal_find(struct request *req, struct str id, struct identity_principal *ret,
+                           struct err *err)
+{
+        if (!identity_principal_get(req->tx, id, ret, err))
+                return false;
+        request_log_resource(req, "principal", id);
+        return true;
+}
+
 /* ---- principals -------------------------------------------------------------------------------- */
 
 bool principal_list(struct request *req, const struct api_principal_list_in *in,
@@ -141,8 +151,7 @@ bool principal_get(struct request *req, const struct api_principal_get_in *in, s
 {
         struct identity_principal principal;
 
-        request_log_resource(req, "principal", in->principal);
-        return identity_principal_get(req->tx, in->principal, &principal, err) &&
+        return principal_find(req, in->principal, &principal, err) &&
                identity_api_principal(req->arena, &principal, out, err);
 }
 
@@ -151,12 +160,13 @@ bool principal_disable(struct request *req, const struct api_principal_disable_i
 {
         struct identity_principal principal;
 
-        request_log_resource(req, "principal", in->principal);
+        if (!principal_find(req, in->principal, &principal, err))
+                return false;
         /* A tenant whose last administrator locks themselves out could not be helped. */
         if (str_eq(in->principal, id_str(&req->principal.id)))
                 return err_set(err, ERR_CONFLICT, "nobody can disable themselves");
         if (!identity_principal_disable(req->services, req->tx, in->principal, req->now_ms, err) ||
-            !identity_principal_get(req->tx, in->principal, &principal, err))
+            !principal_find(req, in->principal, &principal, err))
                 return false;
         request_event(req, "principal.disabled", in->principal, event_data(req, "principal", in->principal));
         return identity_api_principal(req->arena, &principal, out, err);
@@ -176,10 +186,9 @@ bool api_key_list(struct request *req, const struct api_api_key_list_in *in, str
         size_t count = 0;
         bool has;
 
-        request_log_resource(req, "principal", in->principal);
         if (!items)
                 return arena_check(req->arena, err);
-        if (!identity_principal_get(req->tx, in->principal, &principal, err) ||
+        if (!principal_find(req, in->principal, &principal, err) ||
             !cursor_take(req->arena, in->cursor, &after, err) ||
             !sql_api_key_list_open(req->tx, in->principal, after, limit + 1, &c, err))
                 return false;
@@ -209,13 +218,12 @@ static bool key_create_work(struct request *req, void *arg, struct err *err)
         struct key_create *create = arg;
         struct identity_principal principal;
 
-        if (!identity_principal_get(req->tx, create->key.principal, &principal, err))
+        if (!principal_find(req, create->key.principal, &principal, err))
                 return false;
         if (principal.kind == PRINCIPAL_EXECUTOR)
                 return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
         if (!identity_key_create(req->tx, create->credential, &create->key, req->now_ms, err))
                 return false;
-        request_log_resource(req, "principal", create->key.principal);
         request_log_detail(req, "key", create->key.id);
         request_event(req, "key.created", create->key.principal, event_data(req, "key", create->key.id));
         return true;
@@ -233,7 +241,6 @@ FIBER_FN bool api_key_create(struct request *req, const struct api_api_key_creat
                                             .expires_ms = in->body.expires_at_ms}};
         bool ok;
 
-        request_log_resource(req, "principal", in->principal);
         if (in->body.has_expires_at && in->body.expires_at_ms <= req->now_ms)
                 return err_set_at(err, ERR_BAD_FIELD, "/expires_at", "the key would have expired already");
         /*
@@ -257,10 +264,12 @@ FIBER_FN bool api_key_create(struct request *req, const struct api_api_key_creat
 
 bool api_key_revoke(struct request *req, const struct api_api_key_revoke_in *in, struct err *err)
 {
-        request_log_resource(req, "principal", in->principal);
-        request_log_detail(req, "key", in->key);
-        if (!identity_key_revoke(req->services, req->tx, in->principal, in->key, req->now_ms, err))
+        struct identity_principal principal;
+
+        if (!principal_find(req, in->principal, &principal, err) ||
+            !identity_key_revoke(req->services, req->tx, in->principal, in->key, req->now_ms, err))
                 return false;
+        request_log_detail(req, "key", in->key);
         request_event(req, "key.revoked", in->principal, event_data(req, "key", in->key));
         return true;
 }
@@ -283,10 +292,9 @@ bool signing_key_list(struct request *req, const struct api_signing_key_list_in 
         size_t count = 0;
         bool has = true;
 
-        request_log_resource(req, "principal", in->principal);
         if (!items)
                 return arena_check(req->arena, err);
-        if (!identity_principal_get(req->tx, in->principal, &principal, err) ||
+        if (!principal_find(req, in->principal, &principal, err) ||
             !sql_signing_key_list_open(req->tx, in->principal, &c, err))
                 return false;
         while (has && count < SIGNING_KEYS_MAX) {
@@ -310,9 +318,9 @@ bool signing_key_create(struct request *req, const struct api_signing_key_create
         int64_t changes;
         bool found;
 
-        request_log_resource(req, "principal", in->principal);
         if (!str_eq(in->principal, id_str(&req->principal.id)))
                 return err_set(err, ERR_FORBIDDEN, "a public key can be offered for oneself only");
+        request_log_resource(req, "principal", in->principal);
         if (req->principal.kind != PRINCIPAL_USER)
                 return err_set(err, ERR_FORBIDDEN, "only people sign");
         if (!ed25519_public_from(in->body.public_key, &public_key))
