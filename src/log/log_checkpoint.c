@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/log_line.h"
+#include "base/test_hooks.h"
 #include "crypto/secret.h"
 #include "log/log.h"
 #include "log/log_sql.h"
@@ -239,6 +240,7 @@ static bool log_step_key(struct log_round *round, struct store *store, struct er
         ed25519_seed_new(seed);
         bool ok = log_make_key(round, seed, err);
         secret_wipe(seed, sizeof(seed));
+        test_step("log key made");
         return ok && store_write(store, round->cell, round->arena, log_store_key, round, err);
 }
 
@@ -296,11 +298,14 @@ static bool log_step_sign(struct log_round *round, struct store *store, bool *re
         *ret_signed = false;
         if (!store_write(store, &CELL_DIRECTORY, round->arena, log_write_high_water, round, err))
                 return false;
+        test_step("log high water raised");
         if (round->changes == 0)
                 return true;
         *ret_signed = true;
-        return log_sign(round, err) &&
-               store_write(store, round->cell, round->arena, log_store_note, round, err);
+        if (!log_sign(round, err))
+                return false;
+        test_step("log signed");
+        return store_write(store, round->cell, round->arena, log_store_note, round, err);
 }
 
 /* One round. *ret_note stays NULL when another is needed. */
@@ -308,6 +313,7 @@ static bool log_round_run(struct log_round *round, struct store *store, struct s
                           struct err *err)
 {
         bool is_signed;
+        test_step("log looked at");
         if (!store_read(store, &CELL_DIRECTORY, round->arena, log_read_high_water, round, err) ||
             !store_read(store, round->cell, round->arena, log_read_cell, round, err))
                 return false;
