@@ -105,11 +105,11 @@ static bool type_matches(struct run *run, const struct cel_program *program)
         BUF_SCOPED normal;
         BUF_SCOPED found;
 
-        if (!wanted)
-                return true;
         buf_init(&text, 4096);
         buf_init(&normal, 4096);
         buf_init(&found, 4096);
+        if (!wanted)
+                return true;
         if (!suite_type(run->env, &text, wanted) ||
             !cel_type_parse(run->env, buf_str(&text), &type, &run->err))
                 return false;

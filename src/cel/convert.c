@@ -117,13 +117,15 @@ FUNCTION(to_double)
 
 static struct cel_value opaque_text(struct cel_call *call, const struct cel_opaque *opaque)
 {
-        struct cel_value result;
-        BUF_SCOPED text;
+        char memory[256];
+        struct buf text = {.ptr = memory, .size_bytes = sizeof(memory) - 1, .cap_bytes = sizeof(memory) - 1};
 
-        buf_init(&text, 65536);
+        memory[0] = '\0';
         opaque->type->append(&text, opaque);
-        result = copy_text(call, buf_str(&text).ptr, text.len);
-        return result;
+        if (text.failed)
+                return cel_fail(call, "the text of the %s is longer than %zu bytes", opaque->type->name,
+                                sizeof(memory) - 1);
+        return copy_text(call, memory, text.len);
 }
 
 FUNCTION(to_string)

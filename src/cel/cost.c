@@ -7,7 +7,7 @@
 
 #include "base/heap.h"
 #include "cel/ast.h"
-#include "cel/eval.h"
+#include "cel/fn.h"
 
 #define UNBOUNDED UINT64_MAX
 
@@ -15,6 +15,7 @@ struct estimate {
         uint64_t least;
         uint64_t most;
         uint64_t size; /* of the value, at most: bytes or items */
+        uint64_t deep; /* with all that is in it */
 };
 
 static uint64_t add(uint64_t a, uint64_t b)
@@ -45,7 +46,7 @@ struct estimator {
 /* All children, one after the other, and 1 for the operation itself. */
 static struct estimate sequence(const struct estimator *e, const struct op *op)
 {
-        struct estimate sum = {1, 1, 0};
+        struct estimate sum = {1, 1, 0, 0};
 
         for (uint32_t i = 0; i < op_children(op); i++) {
                 struct estimate child = e->done[op_child(e->program, op, i)];
@@ -53,64 +54,79 @@ static struct estimate sequence(const struct estimator *e, const struct op *op)
                 sum.least = add(sum.least, child.least);
                 sum.most = add(sum.most, child.most);
                 sum.size = add(sum.size, child.size);
+                sum.deep = add(sum.deep, child.deep);
         }
         return sum;
-}
-
-static bool is_simple(struct cel_value value)
-{
-        return value.kind != CEL_LIST && value.kind != CEL_MAP && value.kind != CEL_OPTIONAL;
 }
 
 static uint64_t literal_size(struct cel_value value)
 {
-        if (value.kind == CEL_STRING || value.kind == CEL_BYTES || !is_simple(value))
+        switch ((enum cel_kind)value.kind) {
+        case CEL_STRING:
+        case CEL_BYTES:
+        case CEL_LIST:
+        case CEL_MAP:
                 return value.len;
-        return 1;
+        default:
+                return 1;
+        }
 }
 
-/* Equality looks no further than the smaller side, and no deeper than a simple one. */
+static uint64_t literal_deep(struct cel_value value)
+{
+        uint64_t deep = literal_size(value) + 1;
+
+        for (uint32_t i = 0; value.kind == CEL_LIST && i < value.len; i++)
+                deep = add(deep, literal_deep(value.items[i]));
+        for (uint32_t i = 0; value.kind == CEL_MAP && i < value.len; i++)
+                deep = add(deep, add(literal_deep(value.map->entries[i].key),
+                                     literal_deep(value.map->entries[i].value)));
+        return deep;
+}
+
+static struct estimate scalar(struct estimate sum)
+{
+        sum.size = sum.deep = 1;
+        return sum;
+}
+
+/* What nothing is known about. */
+static struct estimate unknown(struct estimate sum)
+{
+        sum.size = sum.deep = UNBOUNDED;
+        return sum;
+}
+
+/* A comparison looks no further than the smaller side goes. */
 static struct estimate binary(const struct estimator *e, const struct op *op)
 {
         struct estimate sum = sequence(e, op);
-        const struct op *left = &e->program->ops[op_child(e->program, op, 0)];
-        const struct op *right = &e->program->ops[op_child(e->program, op, 1)];
-        uint64_t a = e->done[op_child(e->program, op, 0)].size;
-        uint64_t b = e->done[op_child(e->program, op, 1)].size;
-        uint64_t smaller = a < b ? a : b;
-        bool simple = (left->code == OP_LITERAL && is_simple(left->value)) ||
-                      (right->code == OP_LITERAL && is_simple(right->value));
+        const struct estimate *left = &e->done[op_child(e->program, op, 0)];
+        const struct estimate *right = &e->done[op_child(e->program, op, 1)];
+        uint64_t smaller = left->deep < right->deep ? left->deep : right->deep;
 
         switch ((enum op_code)op->code) {
         case OP_EQ:
         case OP_NE:
-                sum.most = simple ? add(sum.most, add(1, per_16(smaller))) : UNBOUNDED;
-                sum.size = 1;
-                break;
         case OP_LT:
         case OP_LE:
         case OP_GT:
         case OP_GE:
-                sum.most = add(sum.most, per_16(smaller));
-                sum.size = 1;
-                break;
+                sum.most = add(sum.most, add(2, multiply(smaller, 2)));
+                return scalar(sum);
         case OP_IN:
-                sum.most = add(sum.most, multiply(b, add(2, per_16(a))));
-                sum.size = 1;
-                break;
+                sum.most = add(sum.most, multiply(right->size, add(3, multiply(left->deep, 2))));
+                return scalar(sum);
         case OP_ADD:
                 sum.most = add(sum.most, add(sum.size, 1));
-                break;
+                return sum;
         case OP_INDEX:
         case OP_INDEX_OPTIONAL:
                 sum.most = add(sum.most, 8);
-                sum.size = UNBOUNDED;
-                break;
+                return unknown(sum);
         default:
-                sum.size = 1;
-                break;
+                return scalar(sum);
         }
-        return sum;
 }
 
 static struct estimate logical(const struct estimator *e, const struct op *op)
@@ -118,8 +134,7 @@ static struct estimate logical(const struct estimator *e, const struct op *op)
         struct estimate sum = sequence(e, op);
 
         sum.least = add(1, e->done[op_child(e->program, op, 0)].least);
-        sum.size = 1;
-        return sum;
+        return scalar(sum);
 }
 
 static struct estimate condition(const struct estimator *e, const struct op *op)
@@ -132,50 +147,64 @@ static struct estimate condition(const struct estimator *e, const struct op *op)
                 add(add(1, test.least), yes.least < no.least ? yes.least : no.least),
                 add(add(1, test.most), yes.most > no.most ? yes.most : no.most),
                 yes.size > no.size ? yes.size : no.size,
+                yes.deep > no.deep ? yes.deep : no.deep,
         };
 }
 
 static struct estimate loop(const struct estimator *e, const struct op *op)
 {
         struct estimate range = e->done[op_child(e->program, op, 0)];
-        uint64_t round = 3;
-        uint64_t size = 1;
+        struct estimate last = {0};
+        struct estimate sum = {add(1, range.least), 0, range.size, range.deep};
+        uint64_t round = 5;
 
         for (uint32_t i = 1; i < op->count; i++) {
-                struct estimate part = e->done[op_child(e->program, op, i)];
-
-                round = add(round, part.most);
-                size = part.size;
+                last = e->done[op_child(e->program, op, i)];
+                round = add(round, last.most);
         }
         switch ((enum loop_kind)(op->flags & ~LOOP_TWO)) {
         case LOOP_ALL:
         case LOOP_EXISTS:
         case LOOP_EXISTS_ONE:
-                size = 1;
+                sum = scalar(sum);
+                break;
+        case LOOP_FILTER:
+                break;
+        case LOOP_MAP:
+                sum.deep = multiply(range.size, add(1, last.deep));
+                break;
+        case LOOP_TRANSFORM_MAP:
+                sum.deep = add(range.deep, multiply(range.size, add(1, last.deep)));
                 break;
         case LOOP_TRANSFORM_MAP_ENTRY:
-                size = multiply(range.size, size);
-                round = add(round, multiply(size, 8));
-                break;
-        default:
-                size = range.size;
+                sum.size = multiply(range.size, last.size);
+                sum.deep = multiply(range.size, add(1, last.deep));
+                round = add(round, multiply(last.size, 16));
                 break;
         }
-        return (struct estimate){add(1, range.least), add(add(range.most, 8), multiply(range.size, round)),
-                                 size};
+        sum.most = add(add(range.most, 8), multiply(range.size, round));
+        return sum;
 }
 
+/* What a function charges, and makes, is at most in proportion to the product of its arguments. */
 static struct estimate call(const struct estimator *e, const struct op *op)
 {
+        enum { FACTOR = 64, FLOOR = 40 };
         struct estimate sum = sequence(e, op);
-
-        /* What functions charge is at most in proportion to the product of their arguments' sizes. */
-        uint64_t product = 1;
+        uint64_t product = FACTOR;
 
         for (uint32_t i = 0; i < op->count; i++)
-                product = multiply(product, add(1, e->done[op_child(e->program, op, i)].size));
-        sum.most = op->code == OP_DISPATCH ? UNBOUNDED : add(sum.most, multiply(product, 4));
-        sum.size = multiply(product, 4);
+                product = multiply(product, add(1, e->done[op_child(e->program, op, i)].deep));
+        if (op->code == OP_CALL && op->function == lists_range) {
+                const struct op *number = &e->program->ops[op_child(e->program, op, 0)];
+
+                product = number->code != OP_LITERAL || number->value.kind != CEL_INT ? UNBOUNDED
+                          : number->value.integer < 0                                 ? 0
+                                                      : number->value.uinteger;
+        }
+        sum.most = op->code == OP_DISPATCH ? UNBOUNDED : add(sum.most, add(product, FLOOR));
+        sum.size = product;
+        sum.deep = multiply(product, 2);
         return sum;
 }
 
@@ -187,11 +216,9 @@ static struct estimate unary(const struct estimator *e, const struct op *op)
                 sum.most = add(sum.most, multiply(per_16(sum.size), op->regex_cost));
         else if (op->code != OP_NEG && op->code != OP_NOT && op->code != OP_HAS) {
                 sum.most = add(sum.most, 8);
-                sum.size = UNBOUNDED;
-                return sum;
+                return unknown(sum);
         }
-        sum.size = 1;
-        return sum;
+        return scalar(sum);
 }
 
 static struct estimate estimate(const struct estimator *e, uint32_t index)
@@ -201,13 +228,13 @@ static struct estimate estimate(const struct estimator *e, uint32_t index)
 
         switch ((enum op_code)op->code) {
         case OP_LITERAL:
-                return (struct estimate){0, 0, literal_size(op->value)};
+                return (struct estimate){0, 0, literal_size(op->value), literal_deep(op->value)};
         case OP_VARIABLE:
-                return (struct estimate){1, add(1, e->program->variables), UNBOUNDED};
+                return unknown((struct estimate){1, add(1, e->program->variables), 0, 0});
         case OP_LOCAL:
-                return (struct estimate){1, 1, UNBOUNDED};
+                return unknown((struct estimate){1, 1, 0, 0});
         case OP_UNKNOWN:
-                return (struct estimate){1, 32, 1};
+                return scalar((struct estimate){1, 32, 0, 0});
         case OP_SELECT:
         case OP_SELECT_OPTIONAL:
         case OP_HAS:
@@ -226,6 +253,7 @@ static struct estimate estimate(const struct estimator *e, uint32_t index)
                 sum = sequence(e, op);
                 sum.most = add(sum.most, (uint64_t)op->count * 4 + 8);
                 sum.size = op->count;
+                sum.deep = add(sum.deep, op->count);
                 return sum;
         case OP_CALL:
         case OP_DISPATCH:
@@ -235,18 +263,18 @@ static struct estimate estimate(const struct estimator *e, uint32_t index)
         case OP_BLOCK:
                 sum = sequence(e, op);
                 sum.least = add(1, e->done[op_child(e->program, op, op->count - 1u)].least);
-                return sum;
+                return unknown(sum);
         case OP_BIND:
                 sum = sequence(e, op);
                 sum.size = e->done[op->b].size;
+                sum.deep = e->done[op->b].deep;
                 return sum;
         case OP_OPT_MAP:
         case OP_OPT_OR:
                 sum = sequence(e, op);
                 sum.least = add(1, e->done[op->a].least);
                 sum.most = add(sum.most, 2);
-                sum.size = UNBOUNDED;
-                return sum;
+                return unknown(sum);
         default:
                 return binary(e, op);
         }

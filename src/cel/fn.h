@@ -68,3 +68,9 @@ struct cel_value strings_reverse(struct cel_call *call, struct str text);
  */
 uint32_t *sort_order(struct cel_call *call, const struct cel_value *keys, uint32_t count,
                      struct cel_value *ret_error);
+
+/* ---- lists.c ---- */
+
+/* The one function whose result's size lies in a number: the estimate has to know it. */
+struct cel_value lists_range(struct cel_call *call, const struct cel_value *args, uint32_t count,
+                             void *data);

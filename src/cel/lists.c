@@ -4,7 +4,7 @@
 
 enum { FLATTEN_DEPTH_MAX = 64 };
 
-FUNCTION(range)
+struct cel_value lists_range(struct cel_call *call, const struct cel_value *args, uint32_t count, void *data)
 {
         struct cel_value *items;
 
@@ -36,8 +36,8 @@ FUNCTION(slice)
                 return cel_fail(call, "cannot slice(%lld, %lld) a list of %u", (long long)args[1].integer,
                                 (long long)args[2].integer, size);
         items = list_items(call, args[0]);
-        if (!items && size > 0)
-                return eval_stopped();
+        if (!items)
+                return size > 0 ? eval_stopped() : cel_list(NULL, 0);
         return cel_list(items + args[1].integer, (uint32_t)(args[2].integer - args[1].integer));
 }
 
@@ -191,7 +191,7 @@ FUNCTION(last)
 }
 
 static const struct builtin rows[] = {
-        {"lists.range", "(int) list(int)", range},
+        {"lists.range", "(int) list(int)", lists_range},
         {"slice", "list(A).(int, int) list(A)", slice},
         {"reverse", "string.() string; list(A).() list(A)", reverse},
         {"distinct", "list(A).() list(A)", distinct},

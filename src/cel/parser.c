@@ -289,7 +289,7 @@ static NOINLINE struct node *finish_call(struct parser *p, struct str name, stru
                 return NULL;
         if (!advance(p) || !parse_arguments(p, &args))
                 return NULL;
-        if (!p->no_macros && !macro_expand(p, name, target, args.items + (target ? 1 : 0),
+        if (!p->no_macros && !macro_expand(p, name, target, target ? args.items + 1 : args.items,
                                            args.count - (target ? 1 : 0), start, position, &node))
                 return NULL;
         if (node)

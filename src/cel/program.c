@@ -532,9 +532,9 @@ static bool check_result(const struct cel_options *options, struct checker *c, c
 {
         BUF_SCOPED text;
 
+        buf_init(&text, 4096);
         if (!options->result || unify_assignable(c, options->result, root->type))
                 return true;
-        buf_init(&text, 4096);
         buf_append_c(&text, "the expression must yield ");
         cel_type_append(&text, options->result);
         buf_append_c(&text, ", not ");

@@ -158,13 +158,13 @@ int main(int argc, char **argv)
         FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
         size_t len;
 
+        arena_init(&arena, 16 << 20);
         if (!file) {
                 fprintf(stderr, "usage: cel_bench CASES\n");
                 return 2;
         }
         len = fread(text, 1, sizeof(text), file);
         fclose(file);
-        arena_init(&arena, 16 << 20);
         if (!json_parse(&arena, str_make(text, len), &cases, &err))
                 die("cases", &err);
         for (uint32_t i = 0; i < cases.count; i++)
