@@ -286,7 +286,8 @@ class Person:
             revision = action["revision"]
             if action["state"] == state or (state is None and action["state"] in FINAL):
                 return action
-            if action["state"] in FINAL:
+            # What is indeterminate may still be settled.
+            if action["state"] in FINAL and action["state"] != "indeterminate":
                 break
         raise AssertionError(f"{action_id} is {action['state']}, not {state or 'at its end'}")
 
