@@ -166,7 +166,9 @@ static struct conn *cell_detach(struct store *store, struct cell *cell)
         }
         for (const struct conn *conn = list; conn; conn = conn->next) {
                 store->handles_open--;
+                pthread_mutex_lock(&store->stats_lock);
                 store->stats.closes++;
+                pthread_mutex_unlock(&store->stats_lock);
         }
         lru_remove(store, cell);
         if (cell_is_idle(cell))
@@ -222,10 +224,13 @@ struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write,
 
         bool ok = store->driver->open(store->state, &cell->ref, is_write, &conn, err);
         pthread_mutex_lock(&store->lock);
-        if (ok)
+        if (ok) {
+                pthread_mutex_lock(&store->stats_lock);
                 store->stats.opens++;
-        else
+                pthread_mutex_unlock(&store->stats_lock);
+        } else {
                 store->handles_open--;
+        }
         pthread_mutex_unlock(&store->lock);
         return ok ? conn : NULL;
 }
@@ -235,7 +240,9 @@ void cell_disconnect(struct store *store, struct conn *conn)
         conn->driver->close(conn);
         pthread_mutex_lock(&store->lock);
         store->handles_open--;
+        pthread_mutex_lock(&store->stats_lock);
         store->stats.closes++;
+        pthread_mutex_unlock(&store->stats_lock);
         pthread_mutex_unlock(&store->lock);
 }
 

@@ -69,6 +69,7 @@ struct run_queue {
         struct cell *head, *tail;
         pthread_cond_t wake;
         unsigned idle; /* workers that wait */
+        bool waking;   /* one of them was signalled and has not run yet */
 };
 
 struct worker {
@@ -98,6 +99,7 @@ struct store {
         unsigned handles_open;
         uint64_t evictions;
         struct run_queue write_run, read_run;
+        pthread_mutex_t stats_lock; /* taken alone or inside lock */
         struct store_stats stats;
 
         struct worker *workers;
@@ -125,6 +127,12 @@ bool workers_start(struct store *store, unsigned writers, unsigned readers, stru
 void workers_stop(struct store *store);
 void run_queue_write(struct store *store, struct cell *cell);
 void run_queue_read(struct store *store, struct cell *cell);
+/*
+ * Gives the lock back, and then wakes a worker of the queue if cells wait and
+ * one sleeps: a worker that was woken inside the lock would only wait for it.
+ * Whoever put a cell into a queue and does not take one itself ends with this.
+ */
+void run_queue_unlock(struct store *store, struct run_queue *queue);
 bool on_store_thread(void);
 void job_push(struct job_queue *queue, struct store_job *job);
 /* Without the lock. */

@@ -54,6 +54,7 @@ bool store_open(const struct store_options *options, struct store **ret_store, s
         if (!store)
                 return err_set(err, ERR_NO_MEMORY, "no memory for the store");
         pthread_mutex_init(&store->lock, NULL);
+        pthread_mutex_init(&store->stats_lock, NULL);
         pthread_cond_init(&store->write_run.wake, NULL);
         pthread_cond_init(&store->read_run.wake, NULL);
         store->driver = &driver_sqlite;
@@ -85,34 +86,74 @@ void store_close(struct store *store)
         heap_free(store->workers);
         pthread_cond_destroy(&store->write_run.wake);
         pthread_cond_destroy(&store->read_run.wake);
+        pthread_mutex_destroy(&store->stats_lock);
         pthread_mutex_destroy(&store->lock);
         heap_free(store);
+}
+
+/* With the lock. False when the job cannot be queued; it is not done then. */
+static bool enqueue(struct store *store, const struct cell_ref *ref, struct store_job *job, bool is_write,
+                    struct err *err)
+{
+        struct cell *cell;
+
+        if (store->closing)
+                return err_set(err, ERR_SHUTTING_DOWN, "the store is closing");
+        cell = cell_get(store, ref, err);
+        if (!cell)
+                return false;
+        if (is_write) {
+                job_push(&cell->writes, job);
+                run_queue_write(store, cell);
+                return true;
+        }
+        job_push(&cell->reads, job);
+        /* While one worker reads this cell, jobs gather for its next batch. */
+        if (cell->reading == 0)
+                run_queue_read(store, cell);
+        return true;
 }
 
 static void submit(struct store *store, const struct cell_ref *ref, struct store_job *job, bool is_write)
 {
         struct err err;
-        struct cell *cell = NULL;
+        bool queued;
 
         job->hooks = NULL;
         job->submitted_us = clock_mono_us();
         pthread_mutex_lock(&store->lock);
-        if (store->closing)
-                err_set(&err, ERR_SHUTTING_DOWN, "the store is closing");
-        else
-                cell = cell_get(store, ref, &err);
-        if (cell && is_write) {
-                job_push(&cell->writes, job);
-                run_queue_write(store, cell);
-        } else if (cell) {
-                job_push(&cell->reads, job);
-                /* While one worker reads this cell, jobs gather for its next batch. */
-                if (cell->reading == 0)
-                        run_queue_read(store, cell);
-        }
-        pthread_mutex_unlock(&store->lock);
-        if (!cell)
+        queued = enqueue(store, ref, job, is_write, &err);
+        run_queue_unlock(store, is_write ? &store->write_run : &store->read_run);
+        if (!queued)
                 job_fail(job, &err);
+}
+
+void store_submit_reads(struct store *store, struct store_pending *list)
+{
+        int64_t now_us = clock_mono_us();
+        struct store_job *refused = NULL;
+
+        pthread_mutex_lock(&store->lock);
+        while (list) {
+                struct store_pending *next = list->next; /* the job may be done once it is queued */
+                struct store_job *job = list->job;
+
+                job->hooks = NULL;
+                job->submitted_us = now_us;
+                if (!enqueue(store, list->cell, job, false, &job->err)) {
+                        job->next = refused;
+                        refused = job;
+                }
+                list = next;
+        }
+        run_queue_unlock(store, &store->read_run);
+        while (refused) {
+                struct store_job *job = refused;
+                struct err err = job->err;
+
+                refused = job->next;
+                job_fail(job, &err);
+        }
 }
 
 void store_submit_write(struct store *store, const struct cell_ref *cell, struct store_job *job)
@@ -198,7 +239,9 @@ bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const
 void store_stats(struct store *store, struct store_stats *ret_stats)
 {
         pthread_mutex_lock(&store->lock);
+        pthread_mutex_lock(&store->stats_lock);
         *ret_stats = store->stats;
+        pthread_mutex_unlock(&store->stats_lock);
         for (size_t i = 0; i < store->table_size; i++) {
                 for (const struct cell *cell = store->table[i]; cell; cell = cell->hash_next) {
                         ret_stats->writes_waiting += cell->writes.count;

@@ -102,6 +102,18 @@ void store_submit_write(struct store *store, const struct cell_ref *cell, struct
 void store_submit_read(struct store *store, const struct cell_ref *cell, struct store_job *job);
 
 /*
+ * Several reads, with one lock and one wake-up for all of them: for a loop that
+ * hands in at once what its fibers asked for in one turn. The list may be gone
+ * as soon as its last job is done.
+ */
+struct store_pending {
+        struct store_job *job;
+        const struct cell_ref *cell;
+        struct store_pending *next;
+};
+void store_submit_reads(struct store *store, struct store_pending *list);
+
+/*
  * The same for plain threads: they block until done. `arena` as in store_job.
  * Not on a store thread (INTERNAL) and not on a loop.
  */

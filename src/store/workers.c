@@ -81,7 +81,15 @@ static void queue_push(struct run_queue *queue, struct cell *cell, bool is_write
         else
                 queue->tail->read_next = cell;
         queue->tail = cell;
-        if (queue->idle > 0)
+}
+
+void run_queue_unlock(struct store *store, struct run_queue *queue)
+{
+        bool wake = queue->head && queue->idle > 0 && !queue->waking;
+
+        queue->waking |= wake;
+        pthread_mutex_unlock(&store->lock);
+        if (wake)
                 pthread_cond_signal(&queue->wake);
 }
 
@@ -152,9 +160,15 @@ static void stats_add(struct store_stats *to, struct store_stats *from)
         memset(from, 0, sizeof(*from));
 }
 
+static void stats_flush(struct worker *worker)
+{
+        pthread_mutex_lock(&worker->store->stats_lock);
+        stats_add(&worker->store->stats, &worker->delta);
+        pthread_mutex_unlock(&worker->store->stats_lock);
+}
+
 static void answer(struct worker *worker)
 {
-        struct store *store = worker->store;
         struct store_job *job;
 
         for (job = worker->finished.head; job; job = job->next) {
@@ -165,9 +179,7 @@ static void answer(struct worker *worker)
                         worker->delta.reads_failed += failed;
         }
         /* Whoever has an answer finds it counted. */
-        pthread_mutex_lock(&store->lock);
-        stats_add(&store->stats, &worker->delta);
-        pthread_mutex_unlock(&store->lock);
+        stats_flush(worker);
         while ((job = job_pop(&worker->finished))) {
                 if (job->ok)
                         hooks_run(job);
@@ -349,7 +361,7 @@ static void read_pause(void *arg)
         pthread_mutex_lock(&store->lock);
         jobs_return(&worker->cell->reads, &worker->batch);
         run_queue_read(store, worker->cell);
-        pthread_mutex_unlock(&store->lock);
+        run_queue_unlock(store, &store->read_run);
 }
 
 static struct conn *read_batch(struct worker *worker, struct conn *conn)
@@ -403,6 +415,7 @@ static struct cell *next_cell(struct store *store, struct run_queue *queue, bool
                 queue->idle++;
                 pthread_cond_wait(&queue->wake, &store->lock);
                 queue->idle--;
+                queue->waking = false;
         }
         return cell;
 }
@@ -417,7 +430,7 @@ static void run_writes(struct worker *worker, struct cell *cell)
         cell->write_conn = NULL;
         lru_remove(store, cell);
         jobs_take(&cell->writes, store->batch_max, &worker->batch);
-        pthread_mutex_unlock(&store->lock);
+        run_queue_unlock(store, &store->write_run); /* for the other cells that wait */
 
         conn = write_batch(worker, conn);
 
@@ -440,7 +453,7 @@ static void run_reads(struct worker *worker, struct cell *cell)
                 cell->read_conns = conn->next;
         lru_remove(store, cell);
         jobs_take(&cell->reads, store->batch_max, &worker->batch);
-        pthread_mutex_unlock(&store->lock);
+        run_queue_unlock(store, &store->read_run); /* for the other cells that wait */
 
         conn = read_batch(worker, conn);
 
@@ -471,7 +484,8 @@ static void *worker_main(void *arg)
                         run_reads(worker, cell);
                 worker->cell = NULL;
                 cell_settle(store, cell);
-                stats_add(&store->stats, &worker->delta);
+                if (worker->is_writer) /* checkpoints, after the answers */
+                        stats_flush(worker);
         }
         pthread_mutex_unlock(&store->lock);
         return NULL;
