@@ -112,10 +112,10 @@ static bool log_resolve(struct tx *tx, int64_t epoch, struct log_head *ret, stru
 
 bool log_entry(struct tx *tx, int64_t epoch, uint64_t seq, struct str *ret_leaf, struct err *err)
 {
-        struct sql_log_epoch_get_row row;
+        struct sql_log_epoch_get_row row = {.epoch = epoch};
         struct sql_log_entry_get_row entry;
         bool found = false;
-        if (!log_epoch(tx, epoch, &row, err))
+        if (epoch == 0 && !log_epoch(tx, 0, &row, err))
                 return false;
         if (seq <= INT64_MAX && !sql_log_entry_get(tx, row.epoch, (int64_t)seq, &entry, &found, err))
                 return false;
@@ -128,9 +128,12 @@ bool log_entry(struct tx *tx, int64_t epoch, uint64_t seq, struct str *ret_leaf,
 bool log_root(struct tx *tx, int64_t epoch, uint64_t size, struct sha256 *ret, struct err *err)
 {
         struct log_tree tree;
+        struct arena_mark mark = arena_mark(tx_arena(tx));
         log_tree_init(&tree, tx, epoch);
         struct merkle_reader reader = log_tree_reader(&tree);
-        return merkle_root(&reader, size, ret, err);
+        bool ok = merkle_root(&reader, size, ret, err);
+        arena_rewind(tx_arena(tx), mark);
+        return ok;
 }
 
 static bool log_bundle(struct tx *tx, int64_t epoch, const struct tlog_tile *tile, struct buf *buf,
@@ -154,7 +157,8 @@ static bool log_bundle(struct tx *tx, int64_t epoch, const struct tlog_tile *til
         }
 }
 
-bool log_tile(struct tx *tx, int64_t epoch, const struct tlog_tile *tile, struct buf *buf, struct err *err)
+static bool log_append_tile(struct tx *tx, int64_t epoch, const struct tlog_tile *tile, struct buf *buf,
+                            struct err *err)
 {
         struct log_head head;
         if (!log_resolve(tx, epoch, &head, err))
@@ -176,7 +180,16 @@ bool log_tile(struct tx *tx, int64_t epoch, const struct tlog_tile *tile, struct
         return buf_check(buf, "a tile of the log", err);
 }
 
-bool log_receipt(struct tx *tx, int64_t epoch, uint64_t seq, struct buf *buf, struct err *err)
+/* What is read on the way does not stay in the request's arena: a reply may have many receipts. */
+bool log_tile(struct tx *tx, int64_t epoch, const struct tlog_tile *tile, struct buf *buf, struct err *err)
+{
+        struct arena_mark mark = arena_mark(tx_arena(tx));
+        bool ok = log_append_tile(tx, epoch, tile, buf, err);
+        arena_rewind(tx_arena(tx), mark);
+        return ok;
+}
+
+static bool log_append_receipt(struct tx *tx, int64_t epoch, uint64_t seq, struct buf *buf, struct err *err)
 {
         struct log_head head;
         if (!log_resolve(tx, epoch, &head, err))
@@ -195,4 +208,12 @@ bool log_receipt(struct tx *tx, int64_t epoch, uint64_t seq, struct buf *buf, st
                 return false;
         tlog_proof_append(buf, &proof);
         return buf_check(buf, "a receipt", err);
+}
+
+bool log_receipt(struct tx *tx, int64_t epoch, uint64_t seq, struct buf *buf, struct err *err)
+{
+        struct arena_mark mark = arena_mark(tx_arena(tx));
+        bool ok = log_append_receipt(tx, epoch, seq, buf, err);
+        arena_rewind(tx_arena(tx), mark);
+        return ok;
 }

@@ -171,6 +171,7 @@ bool log_event_format(struct buf *buf, struct str tenant, struct str region, str
         log_write_api(&w, event);
         json_field_int(&w, "category_uid", OCSF_CATEGORY_APPLICATION);
         json_field_int(&w, "class_uid", OCSF_CLASS_API_ACTIVITY);
+        json_field_c(&w, "disposition", event->denied ? "Blocked" : "Allowed");
         json_field_int(&w, "disposition_id", action);
         log_write_metadata(&w, tenant, event_id, event);
         log_write_resources(&w, event);

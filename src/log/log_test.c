@@ -200,23 +200,24 @@ static void an_event_has_exactly_these_bytes(void **state)
         BUF_SCOPED buf;
         buf_init(&buf, 1 << 16);
         must(log_event_format(&buf, STR("ten_a"), STR("eu"), STR("evt_1"), &event, &err));
-        assert_true(str_is(buf_str(&buf),
-                           "{\"action_id\":2,\"activity_id\":4,"
-                           "\"actor\":{\"user\":{\"credential_uid\":\"key_1\",\"type\":\"agent\",\"type_"
-                           "id\":99,\"uid\":\"agt_1\"}},"
-                           "\"api\":{\"operation\":\"action.decide\",\"request\":{\"uid\":\"req_1\"}},"
-                           "\"category_uid\":6,\"class_uid\":6003,\"disposition_id\":2,"
-                           "\"metadata\":{\"correlation_uid\":\"0af7651916cd43dd8448eb211c80319c\","
-                           "\"product\":{\"name\":\"Countersign\",\"vendor_name\":\"Countersign\"},"
-                           "\"profiles\":[\"security_control\"],\"tenant_uid\":\"ten_a\",\"uid\":\"evt_1\","
-                           "\"version\":\"1.8.0\"},"
-                           "\"resources\":[{\"type\":\"action\",\"uid\":\"act_1\"},{\"type\":\"container\","
-                           "\"uid\":\"sha256:77\"}],"
-                           "\"severity_id\":2,\"src_endpoint\":{\"name\":\"api\"},\"status_code\":\"SELF_"
-                           "APPROVAL\",\"status_id\":2,"
-                           "\"time\":1800000000123,\"type_uid\":600304,"
-                           "\"unmapped\":{\"a_code\":\"x\",\"digest\":\"ab\",\"region\":\"eu\","
-                           "\"workspace\":\"wrk_1\"}}"));
+        assert_true(str_is(
+                buf_str(&buf),
+                "{\"action_id\":2,\"activity_id\":4,"
+                "\"actor\":{\"user\":{\"credential_uid\":\"key_1\",\"type\":\"agent\",\"type_"
+                "id\":99,\"uid\":\"agt_1\"}},"
+                "\"api\":{\"operation\":\"action.decide\",\"request\":{\"uid\":\"req_1\"}},"
+                "\"category_uid\":6,\"class_uid\":6003,\"disposition\":\"Blocked\",\"disposition_id\":2,"
+                "\"metadata\":{\"correlation_uid\":\"0af7651916cd43dd8448eb211c80319c\","
+                "\"product\":{\"name\":\"Countersign\",\"vendor_name\":\"Countersign\"},"
+                "\"profiles\":[\"security_control\"],\"tenant_uid\":\"ten_a\",\"uid\":\"evt_1\","
+                "\"version\":\"1.8.0\"},"
+                "\"resources\":[{\"type\":\"action\",\"uid\":\"act_1\"},{\"type\":\"container\","
+                "\"uid\":\"sha256:77\"}],"
+                "\"severity_id\":2,\"src_endpoint\":{\"name\":\"api\"},\"status_code\":\"SELF_"
+                "APPROVAL\",\"status_id\":2,"
+                "\"time\":1800000000123,\"type_uid\":600304,"
+                "\"unmapped\":{\"a_code\":\"x\",\"digest\":\"ab\",\"region\":\"eu\","
+                "\"workspace\":\"wrk_1\"}}"));
 }
 
 static void events_are_canonical_json(void **state)

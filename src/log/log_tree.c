@@ -88,6 +88,7 @@ static bool log_collect(struct tx *tx, int64_t epoch, struct log_tree_tile *tile
 static bool log_load(struct tx *tx, int64_t epoch, struct log_tree_tile *tile, struct err *err)
 {
         struct sql_log_tile_get_row row;
+        struct arena_mark mark = arena_mark(tx_arena(tx));
         bool found;
         if (!sql_log_tile_get(tx, epoch, (int64_t)tile->level, (int64_t)tile->index, &row, &found, err))
                 return false;
@@ -97,6 +98,7 @@ static bool log_load(struct tx *tx, int64_t epoch, struct log_tree_tile *tile, s
                 return err_set(err, ERR_STORE_FAILED, "a tile of the log has %zu bytes", row.hashes.len);
         memcpy(tile->hashes, row.hashes.ptr, LOG_TILE_BYTES);
         tile->len = LOG_TILE_BYTES;
+        arena_rewind(tx_arena(tx), mark);
         return true;
 }
 
