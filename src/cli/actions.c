@@ -96,7 +96,6 @@ static bool print_rendering(struct cli *cli, const struct json *action, struct e
                 printf("  %-22.*s %.*s%s\n", STR_ARG(rendering.lines[i].label),
                        STR_ARG(rendering.lines[i].value),
                        rendering.lines[i].uninspectable ? "   (cannot be inspected)" : "");
-        out_line(cli, "digest", statement_digest(&cli->arena, bytes));
         return true;
 }
 
@@ -113,27 +112,38 @@ static void print_decisions(struct cli *cli, const struct json *action)
         }
 }
 
-bool action_print(struct cli *cli, const struct json *action, struct err *err)
+/* What it is and what became of it. */
+static void print_summary(struct cli *cli, const struct json *action)
 {
         static const struct out_column head[] = {
                 {"action", "id", 0},
                 {"state", "state", 0},
+                {"operation", "operation", 0},
+                {"target", "target", 0},
+                {"environment", "environment", 0},
+                {"rule", "rule", 0},
+                {"approvals", "requirement.decisions", 0},
                 {"expires", "expires_at", 0},
-                {"needs", "requirement.decisions", 0},
+                {"digest", "digest", 0},
                 {NULL, NULL, 0},
         };
         static const struct out_column outcome[] = {
                 {"executor", "executor", 0},
                 {"outcome", "outcome.message", 0},
                 {"ended", "outcome.ended_at", 0},
-                {"output", "outcome.output_bytes", 0},
-                {"sha256", "outcome.output_sha256", 0},
+                {"output bytes", "outcome.output_bytes", 0},
+                {"output sha256", "outcome.output_sha256", 0},
                 {NULL, NULL, 0},
         };
 
         out_fields(cli, action, head);
         print_decisions(cli, action);
         out_fields(cli, action, outcome);
+}
+
+bool action_print(struct cli *cli, const struct json *action, struct err *err)
+{
+        print_summary(cli, action);
         if (!print_rendering(cli, action, err))
                 return false;
         if (json_get(action, "task_name") || json_get(action, "instruction"))
@@ -145,10 +155,15 @@ bool action_print(struct cli *cli, const struct json *action, struct err *err)
 
 bool action_answer(struct cli *cli, const struct cli_reply *reply, struct err *err)
 {
+        struct str bytes;
+
         cli->exit_status = exit_for(json_get_string(&reply->json, "state"));
-        if (!cli->json)
-                return action_print(cli, &reply->json, err);
-        out_json(reply);
+        if (!action_statement(cli, &reply->json, &bytes, err))
+                return false;
+        if (cli->json)
+                out_json(reply);
+        else
+                print_summary(cli, &reply->json);
         return true;
 }
 
@@ -187,11 +202,11 @@ bool action_show_run(struct cli *cli, struct err *err)
         struct cli_reply reply;
         struct str path;
 
-        if (!action_path(cli, "", &path, err) || !cli_get(cli, &reply, err, "%.*s", STR_ARG(path)) ||
-            !action_answer(cli, &reply, err))
+        if (!action_path(cli, "", &path, err) || !cli_get(cli, &reply, err, "%.*s", STR_ARG(path)))
                 return false;
-        /* Showing succeeded, whatever the state; waiting is what the other statuses are for. */
-        cli->exit_status = CLI_EXIT_OK;
+        if (!cli->json)
+                return action_print(cli, &reply.json, err);
+        out_json(&reply);
         return true;
 }
 

@@ -9,7 +9,7 @@ bool action_path(struct cli *cli, const char *tail, struct str *ret, struct err 
 
 /* The action, for people: what it is, the rendering made here from the bytes, decisions, outcome. */
 bool action_print(struct cli *cli, const struct json *action, struct err *err) MUST_USE;
-/* The same, or JSON; and the exit status that its state asks for. */
+/* Without the rendering, or as JSON; and the exit status that its state asks for. */
 bool action_answer(struct cli *cli, const struct cli_reply *reply, struct err *err) MUST_USE;
 
 /* Waits until the action is in a final state or `timeout_ms` is over (INT64_MAX: for ever). */

@@ -58,7 +58,7 @@ class Demo:
     def show(self, who, words, output):
         print(f"\n  {who} $ countersign {' '.join(words)}")
         for line in output.rstrip("\n").splitlines():
-            print(f"  {line}")
+            print(f"  {line}".rstrip())
         sys.stdout.flush()
 
     def expect(self, truth, what):
@@ -70,11 +70,15 @@ class Demo:
     def environment(self, who):
         return {**os.environ, "COUNTERSIGN_PROFILE": str(self.folder / f"{who}.json")}
 
-    def run(self, who, *words, code=0, quiet=False):
+    def run(self, who, *words, code=0, quiet=False, brief=False):
+        """One command of the client. `brief`: what it shows was seen before, only its last line is of interest."""
         done = subprocess.run([self.program, *words], env=self.environment(who), cwd=self.folder, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        output = done.stdout
+        if brief:
+            output = "[…]\n" + output.rstrip("\n").splitlines()[-1]
         if not quiet:
-            self.show(who, words, done.stdout)
+            self.show(who, words, output)
         if code is not None:
             self.expect(done.returncode == code, f"`countersign {' '.join(words)}` exits with {done.returncode}, not "
                                                  f"{code}:\n{done.stdout}")
@@ -166,7 +170,7 @@ class Demo:
     def happen(self, action, waiting):
         self.heading("3. The executor verifies everything itself and runs it once; the agent's wait ends")
         rest, _ = waiting.communicate(timeout=60)
-        print("\n".join("  " + line for line in rest.rstrip("\n").splitlines()))
+        print("\n" + "\n".join("  " + line for line in rest.rstrip("\n").splitlines()))
         self.expect(waiting.returncode == 0, f"the agent's wait ends with {waiting.returncode}")
         self.docker("ps", "-a", "--format", "{{.Names}}  {{.Image}}  {{.Status}}", show=True)
         self.expect("web" not in self.docker("ps", "-a", "--format", "{{.Names}}"), "the container is still there")
@@ -177,12 +181,12 @@ class Demo:
         self.engine.run_container("web", "countersign-demo:1", "sleep", "100000")
         asked = self.data("agent", "action", "submit", "test", "docker", "container.remove", "web", "--force")
 
-        self.say("a) The agent approves its own action.")
-        self.run("agent", "signing-key", "create", quiet=True)
-        self.run("agent", "approve", asked["id"], "--yes", code=3)
+        self.say("a) The agent makes a key of its own and approves its own action.")
+        self.run("agent", "signing-key", "create", code=3)
+        self.run("agent", "approve", asked["id"], "--yes", code=3, brief=True)
 
         self.say("b) An approver who is not on the roster.")
-        self.run("eve", "approve", asked["id"], "--yes", code=3)
+        self.run("eve", "approve", asked["id"], "--yes", code=3, brief=True)
 
         self.say("c) The same claim again, with the executor's own credential.")
         workspace = self.profile("agent")["workspace"]
@@ -211,7 +215,7 @@ class Demo:
         late = self.data("agent", "action", "submit", "test", "docker", "container.remove", "web", "--force",
                          "--expires-in", "1s")
         self.run("agent", "action", "wait", late["id"], code=10, quiet=True)
-        self.run("anna", "approve", late["id"], "--yes", code=5)
+        self.run("anna", "approve", late["id"], "--yes", code=5, brief=True)
 
         self.say("f) Another tenant's administrator reads the action: the same answer as for an id that never was.")
         self.run("admin", "tenant", "create", "other", "--write-profile", "other.json", quiet=True)
