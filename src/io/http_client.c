@@ -232,8 +232,8 @@ static FIBER_FN bool stream_open(struct http_client *client, const struct http_c
 {
         struct http_origin origin;
         struct http_stream *stream;
-        BUF_SCOPED head;
-        BUF_SCOPED key;
+        BUF_SCOPED head = {0};
+        BUF_SCOPED key = {0};
         bool is_open;
 
         buf_init(&head, 256 * 1024);
@@ -302,7 +302,7 @@ static FIBER_FN bool stream_read(struct http_stream *stream, void *bytes, size_t
 static FIBER_FN bool read_body(struct http_stream *stream, size_t cap_bytes, struct arena *arena,
                                struct str *ret_body, struct err *err)
 {
-        BUF_SCOPED body;
+        BUF_SCOPED body = {0};
 
         buf_init(&body, cap_bytes);
         if (stream->body.framing == HTTP_FRAMING_LENGTH && stream->body.left > cap_bytes)

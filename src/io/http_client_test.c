@@ -113,7 +113,7 @@ static void calls_share_one_connection(void **state)
 {
         struct with_client *w = *state;
         struct http_server_stats stats;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         for (int i = 0; i < 20; i++) {
@@ -138,7 +138,7 @@ static void streamed_response_is_read_whole(void **state)
         struct http_client_call call;
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         call = call_make(&arena, w->base, "GET", "/stream");
@@ -160,7 +160,7 @@ static void events_arrive_as_they_were_sent(void **state)
         struct sse_event event;
         char names[64] = "";
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         sse_parser_init(&parser, 4096);
@@ -195,7 +195,7 @@ static void slow_response_is_a_timeout(void **state)
         char piece[16];
         size_t len;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         call = call_make(&arena, w->base, "GET", "/hang");
@@ -228,7 +228,7 @@ static void waiting_read_can_be_cancelled(void **state)
         size_t len;
         pthread_t thread;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         call = call_make(&arena, w->base, "GET", "/hang-in-stream");
@@ -248,7 +248,7 @@ static void response_over_the_cap_is_refused(void **state)
         struct http_client_call call;
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         call = call_make(&arena, w->base, "GET", "/stream");
@@ -278,7 +278,7 @@ static void bad_calls_are_refused(void **state)
         struct http_client_call call = {.method = STR("GET")};
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -304,7 +304,7 @@ static void refused_connection_is_unreachable(void **state)
         struct http_client_call call = {.method = STR("POST"), .url = STR("http://127.0.0.1:1/")};
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         assert_false(http_call(w->client, &call, &arena, &response, &err));
@@ -437,7 +437,7 @@ static void hostile_and_odd_responses(void **state)
                 char base[64];
                 struct err err;
                 bool ok;
-                ARENA_SCOPED arena;
+                ARENA_SCOPED arena = {0};
 
                 arena_init(&arena, 1 << 20);
                 scripted_start(&server, &cases[i].answer, 1, NULL);
@@ -464,7 +464,7 @@ static void endless_head_is_refused(void **state)
         struct http_response response;
         char base[64];
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         memset(bytes, 'a', 200000);
@@ -487,7 +487,7 @@ static void unix_socket_is_called(void **state)
         struct http_client_call call = {.method = STR("GET"), .target = STR("/v1.41/info?all=1")};
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         close(mkstemp(path));
@@ -511,7 +511,7 @@ static void dead_kept_connection_is_replaced(void **state)
         struct with_client *w = *state;
         struct scripted server;
         char base[64];
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         scripted_start(&server, answers, 2, NULL);
@@ -541,7 +541,7 @@ struct on_fiber {
 static FIBER_ENTRY void call_from_fiber(void *arg)
 {
         struct on_fiber *job = arg;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         for (int i = 0; i < job->calls; i++) {
@@ -586,7 +586,7 @@ static FIBER_ENTRY void fail_from_fiber(void *arg)
         struct http_client_call call = {.method = STR("GET"), .timeout_ms = TEST_PATIENCE_MS};
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         call.url = STR("http://127.0.0.1:1/");

@@ -170,7 +170,7 @@ static void conn_protocol_error(struct http_conn *conn, const struct err *error)
         bool is_head =
                 conn->x && conn->x->request.head.headers && conn->x->request.method == HTTP_METHOD_HEAD;
         char peer[INET6_ADDRSTRLEN];
-        BUF_SCOPED reply;
+        BUF_SCOPED reply = {0};
         int wait = 0;
 
         count(&listener->counters.protocol_errors, 1);

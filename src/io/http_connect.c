@@ -196,7 +196,7 @@ static FIBER_FN bool secure(struct http_client_conn *conn, const struct http_ori
 FIBER_FN bool http_connect(struct http_client *client, const struct http_origin *origin,
                            int64_t deadline_mono_us, struct http_client_conn **ret_conn, struct err *err)
 {
-        BUF_SCOPED key;
+        BUF_SCOPED key = {0};
         struct http_client_conn *conn;
 
         if (origin->is_tls && !client->config.tls)

@@ -264,7 +264,7 @@ static FIBER_FN bool body_read_known(struct http_exchange *x, size_t len, struct
 FIBER_FN bool http_body_read_all(struct http_exchange *x, size_t cap_bytes, struct str *ret_body,
                                  struct err *err)
 {
-        BUF_SCOPED body;
+        BUF_SCOPED body = {0};
 
         *ret_body = STR("");
         if (x->body.framing == HTTP_FRAMING_LENGTH && x->body.left > cap_bytes)

@@ -165,7 +165,7 @@ static const struct refused refused[] = {
 
 static void every_ambiguous_request_is_refused(void **state)
 {
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         (void)state;
         arena_init(&arena, 1 << 20);
@@ -191,7 +191,7 @@ static void ordinary_request_is_understood(void **state)
                                "Expect: 100-Continue\r\nConnection: foo, Close\r\n\r\nhello");
         struct parsed parsed;
         struct str value;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         (void)state;
         arena_init(&arena, 1 << 20);
@@ -233,7 +233,7 @@ static void allowed_forms_are_accepted(void **state)
                 STR("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"),
                 STR("PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
         };
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         (void)state;
         arena_init(&arena, 1 << 20);
@@ -251,7 +251,7 @@ static void sizes_are_limited(void **state)
         char long_target[1024] = "GET /";
         char long_header[4096] = GET "X: ";
         struct parsed parsed;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         (void)state;
         arena_init(&arena, 1 << 20);
@@ -275,7 +275,7 @@ static void decode(struct str raw, size_t step, size_t room, struct decoded *ret
 {
         struct parsed parsed;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         memset(ret, 0, sizeof(*ret));
         arena_init(&arena, 1 << 20);
@@ -409,7 +409,7 @@ static void response_framing_follows_the_rules(void **state)
                 {STR("ICY 200 OK\r\n\r\n"), false, 0, 0, 0},
                 {STR("\r\nHTTP/1.1 200 OK\r\n\r\n"), false, 0, 0, 0},
         };
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         (void)state;
         arena_init(&arena, 1 << 20);

@@ -40,7 +40,7 @@ bool protocol_error_render(struct http_listener *listener, const struct err *err
         struct http_protocol_error what = {.code = error->code, .message = error->message, .peer = peer};
         struct str content_type = STR("text/plain; charset=utf-8");
         int status = err_status(error->code);
-        BUF_SCOPED body;
+        BUF_SCOPED body = {0};
 
         buf_init(&body, 4096);
         if (config->on_protocol_error)
@@ -288,7 +288,7 @@ FIBER_FN void exchange_finish_reply(struct http_exchange *x)
 {
         struct err error;
         struct iovec piece;
-        BUF_SCOPED reply;
+        BUF_SCOPED reply = {0};
 
         if (x->reply == REPLY_DONE)
                 return;
@@ -335,7 +335,7 @@ static bool is_one_line(struct str s)
 FIBER_FN bool sse_send(struct http_exchange *x, struct str name, struct str id, struct str data,
                        struct err *err)
 {
-        BUF_SCOPED event;
+        BUF_SCOPED event = {0};
 
         if (!is_one_line(name) || !is_one_line(id))
                 return err_set(err, ERR_INTERNAL, "a line break in the name or id of an event");
@@ -364,7 +364,7 @@ FIBER_FN bool sse_send(struct http_exchange *x, struct str name, struct str id, 
 
 FIBER_FN bool sse_comment(struct http_exchange *x, struct str text, struct err *err)
 {
-        BUF_SCOPED comment;
+        BUF_SCOPED comment = {0};
 
         if (!is_one_line(text))
                 return err_set(err, ERR_INTERNAL, "a line break in a comment");

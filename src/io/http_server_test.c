@@ -324,7 +324,7 @@ static void broken_chunks_end_the_connection(void **state)
 /* `begin`, then `repeat` so many times, then `end`; to be freed. */
 static char *compose(const char *begin, const char *repeat, int times, const char *end)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
         char *text;
 
         buf_init(&buf, 1 << 20);

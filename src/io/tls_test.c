@@ -184,7 +184,7 @@ static void calls_go_over_tls(void **state)
         struct http_server_stats stats;
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         for (int i = 0; i < 5; i++) {
@@ -203,7 +203,7 @@ static void large_bodies_go_both_ways(void **state)
         char *bytes = malloc(size_bytes);
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 16 << 20);
         for (size_t i = 0; i < size_bytes; i++)
@@ -222,7 +222,7 @@ static void unknown_authority_is_refused(void **state)
         struct http_client *known = w->client;
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         assert_true(tls_client_new(&system_store, &tls, &err));
@@ -240,7 +240,7 @@ static void other_name_is_refused(void **state)
         struct with_tls *w = *state;
         struct http_response response;
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         /* The same socket by a name that the certificate does not have. */
@@ -287,7 +287,7 @@ static void reload_changes_the_certificate(void **state)
         struct http_server_stats stats;
         const char *alpn = "";
         struct err err;
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
 
         arena_init(&arena, 1 << 20);
         assert_true(try_call(w, &arena, STR_NULL, &response, &err));
