@@ -5,6 +5,7 @@
 #include "base/log_line.h"
 #include "executor/connectors/docker.h"
 #include "executor/executor_private.h"
+#include "io/tls.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -108,11 +109,16 @@ static bool load(struct executor *executor, struct err *err)
 
 static bool open_server(struct executor *executor, struct err *err)
 {
-        const char *url = executor->config->server_url;
+        const struct executor_config *config = executor->config;
+        struct tls_client_config tls = {.ca_file = str_from(config->ca_file ? config->ca_file : "")};
+        /* The credential is the server's; another URL is the same server at another place. */
+        struct str url =
+                config->server_url ? str_from(config->server_url) : executor->state.credential.server_url;
 
-        /* The credential is the older server's: another URL is the same server at another place. */
-        return server_init(&executor->server, executor->config->tls,
-                           url ? str_from(url) : executor->state.credential.server_url, err);
+        /* The system's certificates cost a megabyte: only where they are needed. */
+        if (str_starts(url, STR("https://")) && !tls_client_new(&tls, &executor->tls, err))
+                return false;
+        return server_init(&executor->server, executor->tls, url, err);
 }
 
 static bool prepare(struct executor *executor, const struct executor_config *config, struct err *err)
@@ -140,6 +146,8 @@ static void done(struct executor *executor)
         connector_free(executor->docker);
         journal_close(executor->journal);
         server_done(&executor->server);
+        if (executor->tls)
+                tls_client_free(executor->tls);
         state_close(&executor->state);
         arena_done(&executor->roster_arena);
         arena_done(&executor->arena);

@@ -9,8 +9,6 @@
 #include "base/err.h"
 #include "base/str.h"
 
-struct tls_client;
-
 struct executor_config {
         const char *state_dir;     /* made with mode 0700 when absent; one process at a time */
         const char *server_url;    /* "http://127.0.0.1:7070"; needed to enrol, else NULL = as enrolled */
@@ -18,7 +16,7 @@ struct executor_config {
         const char *roster_digest; /* hex: the roster version that enrolment must find; NULL = any */
         const char *floor_path;    /* NULL = the built-in floor (floor.h) */
         const char *docker_socket; /* NULL = /var/run/docker.sock */
-        struct tls_client *tls;    /* borrowed; for https:// servers */
+        const char *ca_file;       /* PEM, for https:// servers; NULL = the system's store */
         unsigned parallel;         /* items in work at a time; 0 = 8 */
         bool enrol_only;           /* enrol, then return */
 };

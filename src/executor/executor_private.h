@@ -34,6 +34,7 @@ struct work {
 struct executor {
         const struct executor_config *config;
         struct state state;
+        struct tls_client *tls; /* NULL unless the server is https:// */
         struct server server;
         struct journal *journal;
         struct connector *docker;

@@ -3,7 +3,6 @@
 #include "base/arena.h"
 #include "base/log_line.h"
 #include "executor/executor.h"
-#include "io/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +49,6 @@ static const char page[] =
 struct flags {
         struct executor_config config;
         const char *token_file;
-        const char *ca_file;
         enum log_format log_format;
 };
 
@@ -73,7 +71,7 @@ static bool parse_value(struct flags *flags, const char *name, const char *value
         else if (strcmp(name, "--docker-socket") == 0)
                 flags->config.docker_socket = value;
         else if (strcmp(name, "--ca-file") == 0)
-                flags->ca_file = value;
+                flags->config.ca_file = value;
         else if (strcmp(name, "--log-format") == 0 && strcmp(value, "json") == 0)
                 flags->log_format = LOG_JSON;
         else if (strcmp(name, "--log-format") == 0 && strcmp(value, "text") == 0)
@@ -169,19 +167,10 @@ static bool catch_signals(struct err *err)
 
 static bool run(struct flags *flags, struct err *err)
 {
-        struct tls_client_config tls = {.ca_file = str_from(flags->ca_file ? flags->ca_file : "")};
-        struct tls_client *client;
-        bool ok;
-
         /* An arena for each of many short-lived threads would cost more memory than all else. */
         mallopt(M_ARENA_MAX, 2);
         mallopt(M_TRIM_THRESHOLD, 256 * 1024);
-        if (!tls_client_new(&tls, &client, err))
-                return false;
-        flags->config.tls = client;
-        ok = catch_signals(err) && executor_run(&flags->config, stop_fd, err);
-        tls_client_free(client);
-        return ok;
+        return catch_signals(err) && executor_run(&flags->config, stop_fd, err);
 }
 
 int executor_main(int argc, char **argv)
