@@ -139,7 +139,7 @@ static void conn_linger(struct http_conn *conn)
                 exchange_put_back(conn->listener, conn->x);
                 conn->x = NULL;
         }
-        if (conn->gone || shutdown(conn->net.fd, SHUT_WR) != 0) {
+        if (conn->gone || !net_shutdown_write(&conn->net)) {
                 conn_close(conn);
                 return;
         }

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -160,6 +161,8 @@ bool http_client_new(const struct http_client_config *config, struct http_client
                 return err_set(err, ERR_NO_MEMORY, "no memory for an HTTP client");
         }
         snprintf(client->user_agent, config->user_agent.len + 1, "%.*s", STR_ARG(config->user_agent));
+        /* OpenSSL writes with write(2): a peer that closed must be an error, not the end of the program. */
+        signal(SIGPIPE, SIG_IGN);
         client->config = *config;
         client->config.user_agent = str_from(client->user_agent);
         pthread_mutex_init(&client->lock, NULL);

@@ -297,6 +297,8 @@ FIBER_FN void exchange_finish_reply(struct http_exchange *x)
                 /* Without its last chunk the client knows that the reply is not whole; an HTTP/1.0 client
                  * only from a reset. */
                 x->conn->gone = true;
+                if (!x->stream_chunked)
+                        net_reset_at_close(&x->conn->net);
                 return;
         }
         err_set(&error, ERR_INTERNAL, "the handler gave no reply");

@@ -88,6 +88,15 @@ static void listener_poll(uv_poll_t *poll, int status, int events)
         loop_leave(listener->loop);
 }
 
+/* Without its handle it would only collect connections that nobody serves. */
+static void listener_give_up(struct http_listener *listener)
+{
+        log_line(LOG_ERROR, "cannot watch a listening socket", LOG_INT("loop", loop_index(listener->loop)));
+        close(listener->fd);
+        listener->fd = -1;
+        listener->poll_closed = true;
+}
+
 static void listener_started(struct loop_task *task)
 {
         struct http_listener *listener = CONTAINER_OF(task, struct http_listener, start);
@@ -97,7 +106,7 @@ static void listener_started(struct loop_task *task)
         if (listener->listening)
                 uv_poll_start(&listener->poll, UV_READABLE, listener_poll);
         else
-                listener->poll_closed = true;
+                listener_give_up(listener);
         pthread_mutex_lock(&server->lock);
         server->listeners_started++;
         pthread_cond_broadcast(&server->changed);
@@ -125,7 +134,8 @@ static void listener_drain(struct loop_task *task)
                 listener->listening = false;
                 uv_close((uv_handle_t *)&listener->poll, listener_closed);
         }
-        close(listener->fd);
+        if (listener->fd >= 0)
+                close(listener->fd);
         listener->fd = -1;
         listener->draining = true;
         for (struct http_conn *conn = listener->conns; conn; conn = conn->next)

@@ -495,6 +495,23 @@ static void unfinished_stream_is_cut_off(void **state)
         free(text);
 }
 
+/* An HTTP/1.0 client sees the end of the connection as the end of the reply; so it must be no clean end. */
+static void unfinished_stream_is_a_reset_in_http10(void **state)
+{
+        struct fixture *f = *state;
+        int fd = dial(f->port);
+        char bytes[512];
+        ssize_t len;
+
+        give(fd, STR("GET /cut HTTP/1.0\r\n\r\n"));
+        do {
+                len = recv(fd, bytes, sizeof(bytes), 0);
+        } while (len > 0);
+        assert_int_equal(len, -1);
+        assert_int_equal(errno, ECONNRESET);
+        close(fd);
+}
+
 static void reply_headers_cannot_be_split(void **state)
 {
         struct fixture *f = *state;
@@ -842,6 +859,7 @@ int main(void)
                 TEST(body_over_the_handlers_cap_is_413),
                 TEST(handler_without_reply_gives_500),
                 TEST(unfinished_stream_is_cut_off),
+                TEST(unfinished_stream_is_a_reset_in_http10),
                 TEST(reply_headers_cannot_be_split),
                 TEST(back_pressure_loses_nothing),
                 TEST(abort_in_the_middle_of_a_body_is_told),

@@ -73,6 +73,26 @@ void net_close(struct net *net)
                 net->on_closed(net);
 }
 
+bool net_shutdown_write(struct net *net)
+{
+        if (net->ssl) {
+                ERR_clear_error();
+                SSL_shutdown(net->ssl);
+                ERR_clear_error();
+                SSL_set_quiet_shutdown(net->ssl, 1); /* once is enough */
+        }
+        return shutdown(net->fd, SHUT_WR) == 0;
+}
+
+void net_reset_at_close(struct net *net)
+{
+        struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+        if (net->ssl)
+                SSL_set_quiet_shutdown(net->ssl, 1);
+        setsockopt(net->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 void net_arm(struct net *net, int events)
 {
         if (net->armed == events || net->fd < 0)

@@ -33,6 +33,11 @@ bool net_init(struct net *net, struct loop *loop, int fd, struct err *err) MUST_
  * loop). */
 void net_close(struct net *net);
 
+/* Nothing more will be written: says so to the peer. False when it cannot be told. */
+bool net_shutdown_write(struct net *net);
+/* Makes the close a reset: the peer must not take what it got for the whole. */
+void net_reset_at_close(struct net *net);
+
 /* Only on a loop: what on_event shall hear of. */
 void net_arm(struct net *net, int events);
 
