@@ -129,11 +129,12 @@ static struct estimate binary(const struct estimator *e, const struct op *op)
         }
 }
 
+/* The first argument may fail at once, and the next one may absorb that. */
 static struct estimate logical(const struct estimator *e, const struct op *op)
 {
         struct estimate sum = sequence(e, op);
 
-        sum.least = add(1, e->done[op_child(e->program, op, 0)].least);
+        sum.least = 1 + (e->program->ops[op_child(e->program, op, 0)].code != OP_LITERAL);
         return scalar(sum);
 }
 

@@ -81,6 +81,21 @@ static void append_number(struct formatter *f, struct cel_value value)
         builder_append(&f->out, buf_str(&text));
 }
 
+/* Bytes as text: what is no UTF-8 becomes U+FFFD, so that the result is a string. */
+static void append_bytes(struct formatter *f, struct str bytes)
+{
+        while (bytes.len > 0 && !f->out.failed) {
+                size_t valid = str_utf8_prefix(bytes);
+
+                builder_append(&f->out, str_slice(bytes, 0, valid));
+                bytes = str_slice(bytes, valid, SIZE_MAX);
+                if (bytes.len > 0) {
+                        append_c(f, "\xEF\xBF\xBD");
+                        bytes = str_slice(bytes, 1, SIZE_MAX);
+                }
+        }
+}
+
 static void append_value(struct formatter *f, struct cel_value value, unsigned depth)
 {
         char text[TIME_TEXT_MAX];
@@ -92,8 +107,10 @@ static void append_value(struct formatter *f, struct cel_value value, unsigned d
                 return;
         }
         switch ((enum cel_kind)value.kind) {
-        case CEL_STRING:
         case CEL_BYTES:
+                append_bytes(f, cel_text(value));
+                break;
+        case CEL_STRING:
         case CEL_TYPE:
                 builder_append(&f->out, cel_text(value));
                 break;
@@ -140,10 +157,10 @@ static bool append_special(struct formatter *f, struct cel_value value)
 
 static void append_decimal(struct formatter *f, struct cel_value value)
 {
-        if (!value_is_number(value))
-                fail_formatting(f, "decimal clause can only be used on integers", value);
-        else
+        if (value.kind == CEL_INT || value.kind == CEL_UINT)
                 append_number(f, value);
+        else if (!append_special(f, value))
+                fail_formatting(f, "decimal clause can only be used on integers", value);
 }
 
 /* %f and %e. */
