@@ -46,6 +46,13 @@ unsigned fiber_limit_read(void)
         return limit;
 }
 
+#ifdef COUNTERSIGN_TEST_HOOKS
+void fiber_limit_set(unsigned limit)
+{
+        atomic_store(&fiber_limit, limit);
+}
+#endif
+
 static struct fiber *fiber_map(struct err *err)
 {
         char *base;

@@ -124,6 +124,8 @@ static FIBER_FN bool stream_fill(struct http_stream *stream, int64_t deadline_us
         }
         place = buf_reserve(&stream->in,
                             stream->in.len < INPUT_BYTES / 2 ? INPUT_BYTES - stream->in.len : INPUT_BYTES);
+        if (!place && !stream->in.capped)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the response");
         if (!place)
                 return err_set(err, ERR_UPSTREAM_PROTOCOL, "the head of the response is too large");
         rc = net_read(&stream->conn->net, place, INPUT_BYTES / 2, deadline_us, ret_len);
@@ -270,6 +272,8 @@ static FIBER_FN bool stream_read(struct http_stream *stream, void *bytes, size_t
         size_t got;
 
         *ret_len = 0;
+        if (size_bytes == 0)
+                return err_set(err, ERR_INTERNAL, "a response is read into no memory");
         if (stream->read_timeout_ms > 0 && deadline_us == FIBER_FOREVER)
                 deadline_us = clock_mono_us() + stream->read_timeout_ms * 1000;
         while (!stream->body.done) {

@@ -530,6 +530,35 @@ static void dead_kept_connection_is_replaced(void **state)
         assert_int_equal(server.served, 2);
 }
 
+/* Whichever allocation fails first: an error that says so, and nothing leaks. */
+static void call_without_memory_says_so(void **state)
+{
+        struct with_client *w = *state;
+        bool ok = false;
+
+        for (size_t nth = 1; !ok && nth <= 100; nth++) {
+                struct http_client *client = client_make();
+                struct http_client_call call = {.method = STR("GET"), .timeout_ms = TEST_PATIENCE_MS};
+                struct http_response response;
+                struct err err;
+                char url[80];
+                ARENA_SCOPED arena;
+
+                snprintf(url, sizeof(url), "%s/stream", w->base);
+                call.url = str_from(url);
+                arena_init(&arena, 1 << 20);
+                heap_fail_from(nth);
+                ok = http_call(client, &call, &arena, &response, &err);
+                heap_fail_from(0);
+                /* The server shares the heap, and may be the one that fails. */
+                if (!ok && err.code != ERR_NO_MEMORY && err.code != ERR_UPSTREAM_UNREACHABLE)
+                        fail_msg("allocation %zu: %s", nth, err.message);
+                ok = ok && response.status == 200;
+                http_client_free(client);
+        }
+        assert_true(ok);
+}
+
 struct on_fiber {
         struct with_client *w;
         int wrong;
@@ -683,6 +712,7 @@ int main(void)
                 TEST(endless_head_is_refused),
                 TEST(unix_socket_is_called),
                 TEST(dead_kept_connection_is_replaced),
+                TEST(call_without_memory_says_so),
                 TEST(fibers_call_side_by_side),
                 TEST(failures_reach_the_fiber),
                 cmocka_unit_test(event_stream_is_parsed_at_every_split),

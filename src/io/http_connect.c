@@ -210,11 +210,12 @@ FIBER_FN bool http_connect(struct http_client *client, const struct http_origin 
         buf_init(&key, 1024);
         http_origin_key(origin, &key);
         if (buf_check(&key, "the origin", err))
-                conn->origin = strdup(key.ptr);
+                conn->origin = heap_alloc(key.len + 1);
         if (!conn->origin) {
                 http_conn_close(conn);
                 return err_set(err, ERR_NO_MEMORY, "no memory for a connection");
         }
+        memcpy(conn->origin, key.ptr, key.len + 1);
         if (origin->is_tls && !secure(conn, origin, deadline_mono_us, err)) {
                 http_conn_close(conn);
                 return false;

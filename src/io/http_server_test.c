@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/http_test_util.h"
+#include "io/loop_private.h"
 
 static FIBER_FN void answer(struct http_exchange *x, int status, struct str body)
 {
@@ -836,6 +837,53 @@ static void used_port_is_refused(void **state)
         assert_non_null(strstr(err.message, "in use"));
 }
 
+#ifdef COUNTERSIGN_TEST_HOOKS
+static void requests_without_a_stack_get_503(void **state)
+{
+        struct fixture *f = *state;
+        int fds[6];
+        char *text;
+
+        fiber_limit_set(5);
+        for (int i = 0; i < 6; i++) {
+                fds[i] = dial(f->port);
+                give(fds[i], STR("GET /wait HTTP/1.1\r\n" H "\r\n"));
+                if (i < 5)
+                        wait_for(f, &f->entered, i + 1);
+        }
+        text = take(fds[5], NULL, 0);
+        assert_int_equal(strncmp(text, "HTTP/1.1 503", 12), 0);
+        assert_non_null(strstr(text, "OVERLOADED"));
+        free(text);
+        for (int i = 0; i < 6; i++)
+                close(fds[i]);
+        wait_for(f, &f->finished, 5);
+        fiber_limit_read();
+}
+#endif
+
+/* Whichever allocation fails first, and all after it: an answer or the end, and nothing leaks. */
+static void server_survives_without_memory(void **state)
+{
+        struct fixture *f = *state;
+        char *text;
+
+        for (size_t nth = 1; nth <= 25; nth++) {
+                heap_fail_from(nth);
+                text = ask(f->port,
+                           STR("POST /echo HTTP/1.1\r\n" H CLOSE "Transfer-Encoding: chunked\r\n\r\n"
+                               "5\r\nhello\r\n0\r\n\r\n"));
+                heap_fail_from(0);
+                if (text[0] && strncmp(text, "HTTP/1.1 200", 12) != 0 &&
+                    strncmp(text, "HTTP/1.1 503", 12) != 0 && strncmp(text, "HTTP/1.1 500", 12) != 0)
+                        fail_msg("allocation %zu: %s", nth, text);
+                free(text);
+        }
+        text = ask(f->port, STR("GET /after HTTP/1.1\r\n" H CLOSE "\r\n"));
+        assert_non_null(strstr(text, "/after"));
+        free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -870,6 +918,10 @@ int main(void)
                 TEST(drain_lets_requests_end),
                 TEST(drain_cuts_off_what_does_not_end),
                 TEST(used_port_is_refused),
+                TEST(server_survives_without_memory),
+#ifdef COUNTERSIGN_TEST_HOOKS
+                TEST(requests_without_a_stack_get_503),
+#endif
                 cmocka_unit_test(slow_head_gets_408),
                 cmocka_unit_test(dripping_does_not_hold_a_connection),
                 cmocka_unit_test(idle_connection_is_closed),

@@ -126,6 +126,10 @@ void fiber_release(struct loop *loop, struct fiber *fiber);
 void fiber_stacks_free(struct loop *loop);
 /* Reads vm.max_map_count; returns how many fibers there may be. */
 unsigned fiber_limit_read(void);
+#ifdef COUNTERSIGN_TEST_HOOKS
+/* As if vm.max_map_count allowed so many. */
+void fiber_limit_set(unsigned limit);
+#endif
 
 /* Does nothing but in builds with test hooks. */
 struct watchdog *watchdog_start(struct loops *loops);
