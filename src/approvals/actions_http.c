@@ -69,10 +69,15 @@ FIBER_FN bool action_get(struct request *req, const struct api_action_get_in *in
         if (deadline_us == 0) {
                 ok = look_at(req, &look, err);
         } else {
+                struct arena_mark mark = arena_mark(req->arena);
+
                 notify_begin(&waiter, req->tenant, in->action);
                 while ((ok = look_at(req, &look, err)) && !is_as_wished(&look, in) &&
-                       clock_mono_us() < deadline_us && !request_is_over(req))
+                       clock_mono_us() < deadline_us && !request_is_over(req)) {
                         (void)request_wait(req, &waiter, next_look_us(&look.action, deadline_us));
+                        /* An action that prints wakes us often: what was looked at is looked at anew. */
+                        arena_rewind(req->arena, mark);
+                }
                 notify_end(&waiter);
         }
         if (ok)
@@ -226,6 +231,7 @@ FIBER_FN bool action_output_get(struct request *req, const struct api_action_out
 {
         struct output output = {.id = in->action, .offset = in->has_offset ? in->offset : 0, .out = out};
         struct notify_waiter waiter;
+        struct arena_mark mark;
         int64_t deadline_us;
         bool ok;
 
@@ -233,10 +239,11 @@ FIBER_FN bool action_output_get(struct request *req, const struct api_action_out
                 return false;
         if (deadline_us == 0)
                 return request_read(req, output_work, &output, err);
+        mark = arena_mark(req->arena);
         notify_begin(&waiter, req->tenant, in->action);
         while ((ok = request_read(req, output_work, &output, err)) && out->data.len == 0 && !out->final &&
                request_wait(req, &waiter, deadline_us))
-                ;
+                arena_rewind(req->arena, mark);
         notify_end(&waiter);
         return ok;
 }

@@ -99,6 +99,7 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
         struct sql_executor_get_row row;
         struct notify_waiter waiter;
         struct work_place place;
+        struct arena_mark mark;
         int64_t deadline_us;
         bool ok;
 
@@ -112,9 +113,11 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
                 return false;
         notify_begin(&waiter, req->tenant,
                      approvals_work_subject(req->arena, req->workspace, row.environment));
+        mark = arena_mark(req->arena);
         while ((ok = look(req, items, &out->items_count, err)) && out->items_count == 0 &&
                request_wait(req, &waiter, deadline_us))
-                ;
+                /* A busy place wakes us often: what was looked at is looked at anew. */
+                arena_rewind(req->arena, mark);
         notify_end(&waiter);
         work_leave(req->services->work, self);
         out->items = items;
