@@ -218,38 +218,58 @@ static uint16_t port_of(int fd)
         return ntohs(bound.sin6_port); /* the same place in IPv4 */
 }
 
-static bool listeners_open(struct http_server *server, struct err *err)
+static void listeners_close(struct http_server *server)
 {
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-        struct addrinfo *address;
-        int rc = getaddrinfo(server->host[0] ? server->host : NULL, "0", &hints, &address);
-        bool is_open;
+        for (unsigned i = 0; server->listeners && i < server->n_listeners; i++) {
+                if (server->listeners[i].fd >= 0)
+                        close(server->listeners[i].fd);
+                server->listeners[i].fd = -1;
+        }
+}
 
-        if (rc != 0)
-                return err_set(err, ERR_CONFIG, "cannot listen on \"%s\": %s", server->host,
-                               gai_strerror(rc));
-        is_open = port_is_free(address, server->config.port, err);
+static bool listeners_open_at(struct http_server *server, const struct addrinfo *address, struct err *err)
+{
+        if (!port_is_free(address, server->config.port, err))
+                return false;
         server->port = server->config.port;
-        for (unsigned i = 0; i < server->n_listeners && is_open; i++) {
+        for (unsigned i = 0; i < server->n_listeners; i++) {
                 server->listeners[i].fd = listen_on(address, server->port, err);
-                is_open = server->listeners[i].fd >= 0;
-                if (is_open && server->port == 0)
+                if (server->listeners[i].fd < 0) {
+                        listeners_close(server);
+                        return false;
+                }
+                if (server->port == 0)
                         server->port = port_of(server->listeners[i].fd);
         }
-        freeaddrinfo(address);
-        if (!is_open)
-                err_prefix(err, "%s", server->host[0] ? server->host : "all addresses");
-        return is_open;
+        return true;
+}
+
+/* "" means all addresses: the IPv6 wildcard, which takes IPv4 too, where there is IPv6. */
+static bool listeners_open(struct http_server *server, struct err *err)
+{
+        const char *host = server->host[0] ? server->host : "::";
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+        struct addrinfo *list;
+        int rc = getaddrinfo(host, "0", &hints, &list);
+        bool is_open = false;
+
+        if (rc != 0)
+                return err_set(err, ERR_CONFIG, "cannot listen on \"%s\": %s", host, gai_strerror(rc));
+        for (struct addrinfo *at = list; at && !is_open; at = at->ai_next)
+                is_open = listeners_open_at(server, at, err);
+        freeaddrinfo(list);
+        if (!is_open && !server->host[0] && getaddrinfo("0.0.0.0", "0", &hints, &list) == 0) {
+                is_open = listeners_open_at(server, list, err);
+                freeaddrinfo(list);
+        }
+        return is_open || err_prefix(err, "%s", server->host[0] ? server->host : "all addresses");
 }
 
 static void server_free(struct http_server *server)
 {
         if (!server)
                 return;
-        for (unsigned i = 0; server->listeners && i < server->n_listeners; i++) {
-                if (server->listeners[i].fd >= 0)
-                        close(server->listeners[i].fd);
-        }
+        listeners_close(server);
         http_peers_free(server->peers);
         heap_free(server->listeners);
         heap_free(server->host);

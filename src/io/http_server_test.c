@@ -837,6 +837,21 @@ static void used_port_is_refused(void **state)
         assert_non_null(strstr(err.message, "in use"));
 }
 
+static void all_addresses_include_ipv4(void **state)
+{
+        struct http_server_config config = config_make();
+        struct fixture f;
+        char *text;
+
+        (void)state;
+        config.host = STR("");
+        fixture_start(&f, &config);
+        text = ask(f.port, STR("GET /facts HTTP/1.1\r\n" H CLOSE "\r\n"));
+        assert_non_null(strstr(text, "|127.0.0.1|"));
+        free(text);
+        fixture_end(&f);
+}
+
 #ifdef COUNTERSIGN_TEST_HOOKS
 static void requests_without_a_stack_get_503(void **state)
 {
@@ -922,6 +937,7 @@ int main(void)
 #ifdef COUNTERSIGN_TEST_HOOKS
                 TEST(requests_without_a_stack_get_503),
 #endif
+                cmocka_unit_test(all_addresses_include_ipv4),
                 cmocka_unit_test(slow_head_gets_408),
                 cmocka_unit_test(dripping_does_not_hold_a_connection),
                 cmocka_unit_test(idle_connection_is_closed),
