@@ -148,7 +148,7 @@ bool literal_unescape(struct lexer *lexer, struct str body, bool raw, bool bytes
 /* -1 for what is no hexadecimal digit. */
 int literal_hex_digit(char c);
 
-/* ---- parser.c ---- */
+/* ---- parser.c, nodes.c ---- */
 
 struct parser {
         struct lexer lexer;
@@ -168,6 +168,16 @@ struct node *parser_node(struct parser *p, enum node_kind kind, uint32_t start, 
 /* Sets the arguments and the depth; NULL, with err filled, when the tree is too deep or memory is short. */
 struct node *parser_finish(struct parser *p, struct node *node, struct node *const *args, uint32_t count);
 struct node *parser_fail(struct parser *p, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* A growing list of nodes, doubling in the arena. */
+struct nodes {
+        struct node **items;
+        uint32_t count;
+        uint32_t room;
+        struct node *inline_items[4];
+};
+/* False when `node` is NULL (its maker has filled err), or memory is short. */
+bool nodes_add(struct parser *p, struct nodes *nodes, struct node *node) MUST_USE;
 
 /* ---- macros.c ---- */
 

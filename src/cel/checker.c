@@ -6,189 +6,9 @@
 
 static bool check(struct checker *c, struct node *node);
 
-static NOINLINE bool fail(struct checker *c, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static NOINLINE bool fail(struct checker *c, uint32_t offset, const char *format, ...)
-{
-        char message[300];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(message, sizeof(message), format, args);
-        va_end(args);
-        return cel_message_at(c->err, ERR_EXPRESSION, c->source, offset, "%s", message);
-}
-
-/* For messages: the type as text. */
-static NOINLINE const char *show(struct checker *c, const struct cel_type *type)
-{
-        struct str text;
-        BUF_SCOPED buf;
-
-        buf_init(&buf, 4096);
-        cel_type_append(&buf, unify_resolve(c, type, true));
-        text = arena_str(c->arena, str_slice(buf_str(&buf), 0, 100));
-        return text.ptr ? text.ptr : "?";
-}
-
-/* ---- Names ---- */
-
-/* "a.b.c" of a chain of plain selections; empty for anything else. Writes into the arena once. */
-static size_t name_length(const struct node *node)
-{
-        size_t inner;
-
-        if (node->kind == NODE_IDENT)
-                return node->name.len;
-        if (node->kind != NODE_SELECT || node->test || node->optional)
-                return 0;
-        inner = name_length(node->args[0]);
-        return inner > 0 ? inner + 1 + node->name.len : 0;
-}
-
-static char *name_write(const struct node *node, char *to)
-{
-        if (node->kind == NODE_SELECT) {
-                to = name_write(node->args[0], to);
-                *to++ = '.';
-        }
-        memcpy(to, node->name.ptr, node->name.len);
-        return to + node->name.len;
-}
-
-static const struct node *chain_root(const struct node *node)
-{
-        while (node->kind == NODE_SELECT)
-                node = node->args[0];
-        return node;
-}
-
-static struct str qualified_name(struct checker *c, const struct node *node, struct str suffix)
-{
-        size_t len = name_length(node);
-        char *text;
-
-        if (len == 0)
-                return STR_NULL;
-        if (node->kind == NODE_IDENT && suffix.len == 0)
-                return node->name;
-        text = arena_alloc_bytes(c->arena, len + 1 + suffix.len);
-        if (!text) {
-                c->failed = true;
-                return STR_NULL;
-        }
-        name_write(node, text);
-        if (suffix.len > 0) {
-                text[len++] = '.';
-                memcpy(text + len, suffix.ptr, suffix.len);
-                len += suffix.len;
-        }
-        return str_make(text, len);
-}
-
-/*
- * langdef "Name Resolution": in container a.b the name x.y means a.b.x.y, then
- * a.x.y, then x.y. Calls `found` for each candidate until it says true.
- */
-static bool each_candidate(struct checker *c, struct str name, bool leading_dot,
-                           bool (*found)(struct checker *, struct str, void *), void *data)
-{
-        struct str container = leading_dot ? STR_NULL : c->env->container;
-
-        while (container.len > 0) {
-                struct arena_mark mark = arena_mark(c->arena);
-                struct str candidate =
-                        arena_printf(c->arena, "%.*s.%.*s", STR_ARG(container), STR_ARG(name));
-
-                if (!candidate.ptr) {
-                        c->failed = true;
-                        return false;
-                }
-                if (found(c, candidate, data))
-                        return true;
-                arena_rewind(c->arena, mark);
-                while (container.len > 0 && container.ptr[container.len - 1] != '.')
-                        container.len--;
-                container.len -= container.len > 0;
-        }
-        return found(c, name, data);
-}
-
-static const struct scope *find_local(const struct checker *c, struct str name)
-{
-        for (const struct scope *s = c->scope; s; s = s->outer)
-                if (str_eq(s->name, name))
-                        return s;
-        return NULL;
-}
-
-static bool bind_global(struct checker *c, struct str name, void *data)
-{
-        struct node *node = data;
-        const struct variable *variable = env_variable(c->env, name);
-        const struct cel_type *type;
-
-        if (variable) {
-                node->bound = BOUND_VARIABLE;
-                node->slot = variable->slot;
-                node->type = variable->type;
-                return true;
-        }
-        node->bound = BOUND_TYPE;
-        if (str_is(name, "google.protobuf.NullValue.NULL_VALUE")) {
-                node->literal = cel_null();
-                node->type = type_simple(TYPE_NULL);
-                return true;
-        }
-        type = env_type(c->env, c->arena, name);
-        if (!type) {
-                node->bound = BOUND_NOT;
-                return false;
-        }
-        node->literal = (struct cel_value){.kind = CEL_TYPE};
-        node->literal.bytes = type_value_name(type).ptr;
-        node->literal.len = (uint32_t)type_value_name(type).len;
-        node->type = type_of_type(c->arena, type);
-        c->failed |= !node->type;
-        return true;
-}
-
-/* Whether the whole chain is one declared name. Locals hide globals of the same first word. */
-static NOINLINE bool bind_name(struct checker *c, struct node *node)
-{
-        const struct node *root = chain_root(node);
-        struct str name;
-
-        if (name_length(node) == 0 || (!root->leading_dot && find_local(c, root->name)))
-                return false;
-        name = qualified_name(c, node, STR_NULL);
-        return name.len > 0 && each_candidate(c, name, root->leading_dot, bind_global, node);
-}
-
-static NOINLINE bool undeclared(struct checker *c, struct node *node, const char *what, struct str name,
-                                bool function)
-{
-        struct nearest nearest;
-
-        nearest_init(&nearest, name);
-        if (function) {
-                for (const struct function *f = c->env->newest_function; f; f = f->older)
-                        nearest_offer(&nearest, f->name);
-        } else {
-                for (const struct scope *s = c->scope; s; s = s->outer)
-                        nearest_offer(&nearest, s->name);
-                for (const struct variable *v = c->env->newest_variable; v; v = v->older)
-                        nearest_offer(&nearest, v->name);
-        }
-        if (nearest.best.len > 0)
-                return fail(c, node->position, "there is no %s \"%.*s\"; did you mean \"%.*s\"?", what,
-                            STR_ARG(str_slice(name, 0, 80)), STR_ARG(nearest.best));
-        return fail(c, node->position, "there is no %s \"%.*s\"", what, STR_ARG(str_slice(name, 0, 80)));
-}
-
 static NOINLINE bool check_ident(struct checker *c, struct node *node)
 {
-        const struct scope *local = node->leading_dot ? NULL : find_local(c, node->name);
+        const struct scope *local = node->leading_dot ? NULL : names_local(c, node->name);
 
         if (local) {
                 node->bound = BOUND_LOCAL;
@@ -196,11 +16,11 @@ static NOINLINE bool check_ident(struct checker *c, struct node *node)
                 node->type = local->type;
                 return true;
         }
-        if (bind_name(c, node))
+        if (names_bind(c, node))
                 return true;
         node->bound = BOUND_UNKNOWN;
         node->type = type_simple(TYPE_DYN);
-        return c->unchecked || undeclared(c, node, "variable", node->name, false);
+        return c->unchecked || names_undeclared(c, node, "variable", node->name, false);
 }
 
 /* ---- Selections ---- */
@@ -235,8 +55,9 @@ static NOINLINE bool select_type(struct checker *c, struct node *node)
         default:
                 node->type = type_simple(TYPE_DYN);
                 if (!c->unchecked)
-                        return fail(c, node->position, "%s has no fields; \"%.*s\" cannot be selected",
-                                    show(c, operand), STR_ARG(str_slice(node->name, 0, 80)));
+                        return checker_fail(c, node->position,
+                                            "%s has no fields; \"%.*s\" cannot be selected",
+                                            checker_show(c, operand), STR_ARG(str_slice(node->name, 0, 80)));
         }
         if (optional || node->optional)
                 node->type = wrap_optional(c, node->type);
@@ -245,7 +66,7 @@ static NOINLINE bool select_type(struct checker *c, struct node *node)
 
 static NOINLINE bool check_select(struct checker *c, struct node *node)
 {
-        if (!node->test && bind_name(c, node))
+        if (!node->test && names_bind(c, node))
                 return true;
         if (!check(c, node->args[0]) || !select_type(c, node))
                 return false;
@@ -271,12 +92,13 @@ static NOINLINE bool check_index(struct checker *c, struct node *node)
                 wanted = operand->kind == TYPE_LIST ? type_simple(TYPE_INT) : operand->params[0];
                 node->type = operand->params[operand->kind == TYPE_MAP];
                 if (!unify_assignable(c, wanted, node->args[1]->type) && !c->unchecked)
-                        return fail(c, node->args[1]->position, "%s is indexed by %s, not by %s",
-                                    show(c, operand), show(c, wanted), show(c, node->args[1]->type));
+                        return checker_fail(c, node->args[1]->position, "%s is indexed by %s, not by %s",
+                                            checker_show(c, operand), checker_show(c, wanted),
+                                            checker_show(c, node->args[1]->type));
         } else if (operand->kind == TYPE_VAR) {
                 (void)unify_assignable(c, operand, type_simple(TYPE_DYN));
         } else if (operand->kind != TYPE_DYN && !c->unchecked) {
-                return fail(c, node->position, "%s cannot be indexed", show(c, operand));
+                return checker_fail(c, node->position, "%s cannot be indexed", checker_show(c, operand));
         }
         if (optional || node->optional)
                 node->type = wrap_optional(c, node->type);
@@ -300,15 +122,15 @@ static NOINLINE bool no_overload(struct checker *c, struct node *node)
         text[0] = '\0';
         for (uint32_t i = 0; i < node->count && at < sizeof(text) - 1; i++) {
                 const char *before = i == 0 ? "" : node->member && i == 1 ? ".(" : ", ";
-                int len =
-                        snprintf(text + at, sizeof(text) - at, "%s%s", before, show(c, node->args[i]->type));
+                int len = snprintf(text + at, sizeof(text) - at, "%s%s", before,
+                                   checker_show(c, node->args[i]->type));
 
                 at += len > 0 ? (size_t)len : 0;
         }
         if (node->member)
-                return fail(c, node->position, "\"%.*s\" does not take %s%s)", STR_ARG(name), text,
-                            node->count == 1 ? ".(" : "");
-        return fail(c, node->position, "\"%.*s\" does not take (%s)", STR_ARG(name), text);
+                return checker_fail(c, node->position, "\"%.*s\" does not take %s%s)", STR_ARG(name), text,
+                                    node->count == 1 ? ".(" : "");
+        return checker_fail(c, node->position, "\"%.*s\" does not take (%s)", STR_ARG(name), text);
 }
 
 /* langdef: the result of all overloads that fit; dyn when they differ. */
@@ -363,14 +185,15 @@ static bool has_style(const struct function *function, bool member)
 /* a.b.f(x): the function "a.b.f" when there is one, and then not a member. */
 static const struct function *namespaced(struct checker *c, struct node *node)
 {
-        const struct node *root = chain_root(node->args[0]);
+        const struct node *root = names_root(node->args[0]);
         const struct function *function = NULL;
         struct str name;
 
-        if (name_length(node->args[0]) == 0 || (!root->leading_dot && find_local(c, root->name)))
+        if (names_length(node->args[0]) == 0 || (!root->leading_dot && names_local(c, root->name)))
                 return NULL;
-        name = qualified_name(c, node->args[0], node->name);
-        if (name.len == 0 || !each_candidate(c, name, root->leading_dot, find_function, (void *)&function) ||
+        name = names_qualified(c, node->args[0], node->name);
+        if (name.len == 0 ||
+            !names_each_candidate(c, name, root->leading_dot, find_function, (void *)&function) ||
             !has_style(function, false))
                 return NULL;
         node->member = false;
@@ -393,12 +216,13 @@ static NOINLINE bool check_call(struct checker *c, struct node *node)
                 if (node->member)
                         function = env_function(c->env, node->name);
                 else
-                        each_candidate(c, node->name, node->leading_dot, find_function, (void *)&function);
+                        names_each_candidate(c, node->name, node->leading_dot, find_function,
+                                             (void *)&function);
         }
         if (function)
                 return resolve_overload(c, node, function);
         node->type = type_simple(TYPE_DYN);
-        return c->unchecked || undeclared(c, node, "function", node->name, true);
+        return c->unchecked || names_undeclared(c, node, "function", node->name, true);
 }
 
 /* ---- Literals with parts ---- */
@@ -418,8 +242,8 @@ static NOINLINE bool item_type(struct checker *c, struct node *item, bool option
         }
         *ret = type_simple(TYPE_DYN);
         return c->unchecked || type->kind == TYPE_DYN ||
-               fail(c, item->position, "an entry marked with '?' needs an optional value, not %s",
-                    show(c, type));
+               checker_fail(c, item->position, "an entry marked with '?' needs an optional value, not %s",
+                            checker_show(c, type));
 }
 
 static NOINLINE bool check_list(struct checker *c, struct node *node)
@@ -476,9 +300,10 @@ static NOINLINE bool check_struct(struct checker *c, struct node *node)
         for (uint32_t i = 1; i < node->count; i += 2)
                 if (!check(c, node->args[i]))
                         return false;
-        return each_candidate(c, node->name, node->leading_dot, bind_struct, node) || c->unchecked ||
-               fail(c, node->position, "there is no type \"%.*s\" whose values are written with braces",
-                    STR_ARG(str_slice(node->name, 0, 80)));
+        return names_each_candidate(c, node->name, node->leading_dot, bind_struct, node) || c->unchecked ||
+               checker_fail(c, node->position,
+                            "there is no type \"%.*s\" whose values are written with braces",
+                            STR_ARG(str_slice(node->name, 0, 80)));
 }
 
 /* ---- What introduces names ---- */
@@ -504,7 +329,8 @@ static NOINLINE bool expect_bool(struct checker *c, const struct node *node, con
 {
         if (unify_assignable(c, type_simple(TYPE_BOOL), node->type) || c->unchecked)
                 return true;
-        return fail(c, node->position, "%s must be a bool, not %s", what, show(c, node->type));
+        return checker_fail(c, node->position, "%s must be a bool, not %s", what,
+                            checker_show(c, node->type));
 }
 
 /* The types of the variables of a comprehension over `range`. */
@@ -524,8 +350,9 @@ static NOINLINE bool range_types(struct checker *c, const struct node *node,
         } else if (range->kind == TYPE_VAR) {
                 (void)unify_assignable(c, range, type_simple(TYPE_DYN));
         } else if (range->kind != TYPE_DYN && !c->unchecked) {
-                return fail(c, node->args[0]->position,
-                            "a comprehension runs over a list or a map, not over %s", show(c, range));
+                return checker_fail(c, node->args[0]->position,
+                                    "a comprehension runs over a list or a map, not over %s",
+                                    checker_show(c, range));
         }
         return true;
 }
@@ -566,8 +393,9 @@ static NOINLINE bool loop_type(struct checker *c, struct node *node, const struc
         case LOOP_TRANSFORM_MAP_ENTRY:
                 node->type = unify_resolve(c, last, false);
                 if (node->type->kind != TYPE_MAP && node->type->kind != TYPE_DYN && !c->unchecked)
-                        return fail(c, node->args[node->count - 1]->position,
-                                    "transformMapEntry makes maps, not %s", show(c, node->type));
+                        return checker_fail(c, node->args[node->count - 1]->position,
+                                            "transformMapEntry makes maps, not %s",
+                                            checker_show(c, node->type));
                 break;
         }
         c->failed |= !node->type;
@@ -643,8 +471,8 @@ static NOINLINE bool check_opt_map(struct checker *c, struct node *node)
         if (type_is_optional(operand))
                 inner = operand->params[0];
         else if (operand->kind != TYPE_DYN && operand->kind != TYPE_VAR && !c->unchecked)
-                return fail(c, node->position, "optMap and optFlatMap need an optional, not %s",
-                            show(c, operand));
+                return checker_fail(c, node->position, "optMap and optFlatMap need an optional, not %s",
+                                    checker_show(c, operand));
         if (!check_within(c, node->args[1], node->name, inner, &node->slot))
                 return false;
         node->type = node->args[1]->type;
@@ -672,8 +500,9 @@ static NOINLINE bool check_condition(struct checker *c, struct node *node)
             !check(c, node->args[1]) || !check(c, node->args[2]))
                 return false;
         if (!unify_assignable(c, node->args[2]->type, node->args[1]->type) && !c->unchecked)
-                return fail(c, node->position, "both values of a condition need one type, not %s and %s",
-                            show(c, node->args[1]->type), show(c, node->args[2]->type));
+                return checker_fail(
+                        c, node->position, "both values of a condition need one type, not %s and %s",
+                        checker_show(c, node->args[1]->type), checker_show(c, node->args[2]->type));
         node->type = unify_join(c, node->args[1]->type, node->args[2]->type);
         return true;
 }

@@ -60,3 +60,29 @@ const struct cel_type *unify_resolve(struct checker *c, const struct cel_type *t
 /* Puts fresh variables in the place of a declaration's parameters: fresh[0..25], filled on demand. */
 const struct cel_type *unify_instantiate(struct checker *c, const struct cel_type *type,
                                          const struct cel_type **fresh);
+
+/* ---- names.c ---- */
+
+/* ERR_EXPRESSION at an offset of the source. Returns false. */
+bool checker_fail(struct checker *c, uint32_t offset, const char *format, ...) PRINTF_LIKE(3, 4);
+/* For messages: the type as text, cut off when it is long. */
+const char *checker_show(struct checker *c, const struct cel_type *type);
+
+/* Bytes of "a.b.c" where the node is a chain of plain selections; 0 for anything else. */
+size_t names_length(const struct node *node);
+/* Its first word. */
+const struct node *names_root(const struct node *node);
+/* The chain, with ".suffix" unless that is empty. */
+struct str names_qualified(struct checker *c, const struct node *node, struct str suffix);
+/*
+ * In container a.b the name x.y means a.b.x.y, then a.x.y, then x.y. Calls
+ * `found` for each until it says true.
+ */
+bool names_each_candidate(struct checker *c, struct str name, bool leading_dot,
+                          bool (*found)(struct checker *, struct str, void *), void *data);
+const struct scope *names_local(const struct checker *c, struct str name);
+/* Binds the node when the whole chain is one declared name. Locals hide globals of the same first word. */
+bool names_bind(struct checker *c, struct node *node);
+/* The error for a name that does not exist, with the nearest that does. Returns false. */
+bool names_undeclared(struct checker *c, struct node *node, const char *what, struct str name,
+                      bool function);

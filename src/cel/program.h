@@ -105,3 +105,9 @@ struct str op_name(const struct cel_program *program, uint32_t op);
 /* How many children, and each: in the order of evaluation. */
 uint32_t op_children(const struct op *op);
 uint32_t op_child(const struct cel_program *program, const struct op *op, uint32_t index);
+
+/* ---- seal.c ---- */
+
+/* The program, which is in an arena still, as one block of the heap. NULL: no memory. */
+struct cel_program *program_seal(const struct cel_program *program, uint32_t operand_count, struct str type,
+                                 struct err *err);
