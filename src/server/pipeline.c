@@ -413,7 +413,7 @@ FIBER_ENTRY void pipeline_handle(struct http_exchange *x, void *arg)
         call_begin(&call, pipeline, x);
         if (serve(&call, &err)) {
                 err_clear(&err);
-        } else if (err.code != ERR_CANCELLED) {
+        } else {
                 call_log_refusal(&call, &err);
                 call_refuse(&call, &err);
         }
