@@ -131,11 +131,12 @@ int cli_main(int argc, char **argv, const struct cli_program *programs)
                 cli_print_page(programs);
                 return CLI_EXIT_USAGE;
         }
+        /* Commands first: `executor create` is the client's, `executor --state …` the role. */
+        command = cli_find(argc - 1, argv + 1, &words);
+        if (command)
+                return run_command(command, programs, argc - 1 - words, argv + 1 + words);
         for (const struct cli_program *program = programs; program && program->name; program++)
                 if (strcmp(argv[1], program->name) == 0)
                         return program->main(argc - 1, argv + 1);
-        command = cli_find(argc - 1, argv + 1, &words);
-        if (!command)
-                return unknown(argc - 1, argv + 1, programs);
-        return run_command(command, programs, argc - 1 - words, argv + 1 + words);
+        return unknown(argc - 1, argv + 1, programs);
 }

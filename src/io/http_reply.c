@@ -301,6 +301,9 @@ FIBER_FN void exchange_finish_reply(struct http_exchange *x)
                         net_reset_at_close(&x->conn->net);
                 return;
         }
+        /* A client that ended its side in the middle of the body is not told that we failed. */
+        if (x->conn->gone)
+                return;
         err_set(&error, ERR_INTERNAL, "the handler gave no reply");
         buf_init(&reply, 16 * 1024);
         if (!protocol_error_render(x->conn->listener, &error, http_exchange_peer(x),

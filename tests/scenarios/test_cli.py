@@ -79,7 +79,7 @@ def test_exit_statuses_tell_what_happened(place):
     place.anna.run("reject", action["id"], "--yes")
     place.bot.run("action", "wait", action["id"], code=10)
     place.anna.run("approve", action["id"], "--yes", code=5)
-    place.bot.run("action", "show", "act_00000000000000000000000000", code=2)
+    place.bot.run("action", "show", "act_00000000000000000000000000", code=4)
     place.bot.run("action", "show", "nonsense", code=2)
     place.bot.run("no-such-command", code=2)
     place.bot.run("whoami", "--no-such-option", code=2)
@@ -114,7 +114,7 @@ def test_parameters_are_typed_by_the_catalogue(place):
     place.bot.run("action", "submit", "test", "docker", "container.remove", "web", "--force=maybe", code=2)
     same = place.bot.json("action", "submit", "test", "docker", "container.remove", "web", "--param", "force=true")
     shown = place.bot.run("action", "show", same["id"]).stdout
-    assert re.search(r"[Ff]orce\S*\s+.*(true|yes)", shown), shown
+    assert re.search(r"Even while it runs\s+yes", shown), shown
 
 
 def test_receipt_export_and_verification(place, tmp_path):

@@ -84,8 +84,8 @@ def check_log(story, action):
     """Every acknowledged change has its entry, exactly once."""
     events = [e for e in story.tenant.log_entries() if action["id"] in str(e)]
     allowed = [e["api"]["operation"] for e in events if e.get("action_id") == 1]
-    for what, operation in (("submitted", "action_submit"), ("decided", "action_decide"),
-                            ("claimed", "action_claim"), ("reported", "action_report")):
+    for what, operation in (("submitted", "action.submit"), ("decided", "action.decide"),
+                            ("claimed", "action.claim"), ("reported", "action.report")):
         count = sum(operation in name for name in allowed)
         if what in story.acknowledged:
             assert count == 1, (what, allowed)
