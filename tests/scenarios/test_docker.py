@@ -154,14 +154,14 @@ def test_a_run_beyond_its_time_is_left_running(real_executor):
 def test_a_created_container_is_what_was_approved(real_executor):
     name = unique("made")
     ended = run_approved(real_executor, "container.create", "countersign-test:1", name=name, network="none",
-                         command=["sleep", "1000"], env={"A": "b"}, labels={"team": "x"}, memory_bytes=16 << 20, user="root")
+                         command=["sleep", "1000"], env={"A": "b"}, labels={"team": "x"}, memory_bytes=16 << 20, user="0")
     try:
         assert ended["state"] == "succeeded", ended["outcome"]
         inspected = json.loads(real_executor.docker.docker("inspect", name))[0]
         assert output_of(real_executor, ended).decode().strip() == inspected["Id"]
         assert "A=b" in inspected["Config"]["Env"]
         assert inspected["Config"]["Labels"] == {"team": "x", "dev.countersign.action": ended["id"]}
-        assert inspected["Config"]["User"] == "root"
+        assert inspected["Config"]["User"] == "0"
         host = inspected["HostConfig"]
         assert (host["Memory"], host["Privileged"], host["NetworkMode"]) == (16 << 20, False, "none")
         assert host["SecurityOpt"] == ["no-new-privileges"] and not host["Binds"]
