@@ -50,15 +50,15 @@ static const struct catalogue_parameter kill_container[] = {
          .form = "a signal's name, such as SIGTERM"},
 };
 static const struct catalogue_parameter remove_container[] = {
-        BOOLEAN("force", "Even while it runs", "Kill the container first if it runs"),
+        BOOLEAN("force", "Force: even while it runs", "Kill the container first if it runs"),
         BOOLEAN("volumes", "Its anonymous volumes too", "Remove the anonymous volumes that belong to it"),
 };
 static const struct catalogue_parameter remove_image[] = {
-        BOOLEAN("force", "Even if tagged or used",
+        BOOLEAN("force", "Force: even if tagged or used",
                 "Remove the image although tags or stopped containers refer to it"),
 };
 static const struct catalogue_parameter remove_volume[] = {
-        BOOLEAN("force", "Even if its driver fails",
+        BOOLEAN("force", "Force: even if its driver fails",
                 "Forget the volume although its driver cannot remove it"),
 };
 

@@ -38,7 +38,7 @@ static void everything_that_would_happen_is_shown(void **state)
         assert_string_equal(line(&rendering, "Environment")->value.ptr, "prd");
         assert_string_equal(line(&rendering, "Target")->value.ptr, "web");
         assert_true(str_eq(line(&rendering, "Container id")->value, statement.facts[0].value));
-        assert_string_equal(line(&rendering, "Even while it runs")->value.ptr, "yes");
+        assert_string_equal(line(&rendering, "Force: even while it runs")->value.ptr, "yes");
         assert_string_equal(line(&rendering, "Rule")->value.ptr, "destroys-elsewhere");
         assert_true(str_eq(line(&rendering, "Digest")->value, statement_digest(&arena, bytes)));
         for (unsigned i = 0; i < rendering.count; i++)
