@@ -62,6 +62,9 @@ bool claim_send_report(struct executor *executor, struct arena *arena, struct st
                 arena_rewind(arena, mark);
                 if (sent)
                         break;
+                /* Who may not report now (a tenant that is suspended) may do so later. */
+                if (verdict == SERVER_NO && err_status(err.code) == 403)
+                        verdict = SERVER_AGAIN;
                 if (verdict == SERVER_NO) {
                         /* It has an outcome that stands. Asking again would not change that. */
                         log_line(LOG_WARN, "the server does not take a report", LOG_STR("action", action),

@@ -268,6 +268,24 @@ static void a_changed_target_is_refused(void **state)
         assert_int_equal(w->err.code, ERR_TARGET_CHANGED);
 }
 
+static void tags_matter_for_a_removal_only(void **state)
+{
+        static const char now[] = "{\"Id\":\"" IMAGE_ID "\",\"RepoTags\":[\"busybox:1\",\"prod:7\"]}";
+        struct world *w = *state;
+
+        w->statement.target_name = STR(IMAGE_ID);
+        w->statement.facts[0].value = STR(IMAGE_ID);
+        w->statement.facts[1] = (struct statement_fact){STR("known_as"), STR("busybox:1")};
+        w->statement.fact_count = 2;
+        operation(w, "image.remove", "{\"force\":true}");
+        fake_engine_json(&w->engine, "GET " API "images/" IMAGE_ID "/json ", 200, now);
+        assert_false(check(w));
+        assert_int_equal(w->err.code, ERR_TARGET_CHANGED);
+        operation(w, "container.create", "{\"env\":{},\"labels\":{},\"network\":\"none\",\"ports\":{}}");
+        fake_engine_json(&w->engine, "GET " API "images/" IMAGE_ID "/json ", 200, now);
+        assert_true(check(w));
+}
+
 /* ---- changing --------------------------------------------------------------------------------------------
  */
 
@@ -662,6 +680,7 @@ int main(void)
                 TEST(a_hanging_engine_is_left_in_time),
                 TEST(the_approved_target_passes),
                 TEST(a_changed_target_is_refused),
+                TEST(tags_matter_for_a_removal_only),
                 TEST(removing_asks_for_just_that),
                 TEST(an_engines_no_is_the_outcome),
                 TEST(without_a_valid_answer_the_engine_is_asked),

@@ -143,7 +143,16 @@ static bool check_name(struct docker *docker, struct arena *arena, enum target_k
         return true;
 }
 
-/* Every fact that was approved is so now. An image's tags may come and go; its id is what it is. */
+static bool is_creating(const struct statement *statement)
+{
+        return str_is(statement->operation, "container.create") ||
+               str_is(statement->operation, "container.run");
+}
+
+/*
+ * Every fact that was approved is so now. Only to a new container it is all one
+ * what else its image is called; who approved an image's removal saw its tags.
+ */
 static bool check_facts(enum target_kind kind, const struct statement *statement,
                         const struct connector_facts *now, struct err *err)
 {
@@ -151,7 +160,7 @@ static bool check_facts(enum target_kind kind, const struct statement *statement
                 struct statement_fact was = statement->facts[i];
                 struct str is = find_fact(now, was.name);
 
-                if (kind == TARGET_IMAGE && str_is(was.name, "known_as"))
+                if (is_creating(statement) && str_is(was.name, "known_as"))
                         continue;
                 if (!str_eq(is, was.value))
                         return err_set(err, ERR_TARGET_CHANGED,
@@ -161,12 +170,6 @@ static bool check_facts(enum target_kind kind, const struct statement *statement
                                        STR_ARG(str_slice(is, 0, 80)), STR_ARG(str_slice(was.value, 0, 80)));
         }
         return true;
-}
-
-static bool is_creating(const struct statement *statement)
-{
-        return str_is(statement->operation, "container.create") ||
-               str_is(statement->operation, "container.run");
 }
 
 bool docker_check(struct connector *connector, struct arena *arena, const struct statement *statement,
