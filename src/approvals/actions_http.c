@@ -38,6 +38,16 @@ static FIBER_FN bool look_at(struct request *req, struct look *look, struct err 
         return !due || request_read(req, look_work, look, err);
 }
 
+/*
+ * An action that prints wakes its waiters often: what was looked at is let go,
+ * also the name under which the request is logged.
+ */
+static void look_again(struct request *req, struct str id, struct arena_mark mark)
+{
+        arena_rewind(req->arena, mark);
+        request_log_resource(req, "action", id);
+}
+
 static bool is_as_wished(const struct look *look, const struct api_action_get_in *in)
 {
         if (in->has_since)
@@ -75,8 +85,7 @@ FIBER_FN bool action_get(struct request *req, const struct api_action_get_in *in
                 while ((ok = look_at(req, &look, err)) && !is_as_wished(&look, in) &&
                        clock_mono_us() < deadline_us && !request_is_over(req)) {
                         (void)request_wait(req, &waiter, next_look_us(&look.action, deadline_us));
-                        /* An action that prints wakes us often: what was looked at is looked at anew. */
-                        arena_rewind(req->arena, mark);
+                        look_again(req, in->action, mark);
                 }
                 notify_end(&waiter);
         }
@@ -243,7 +252,7 @@ FIBER_FN bool action_output_get(struct request *req, const struct api_action_out
         notify_begin(&waiter, req->tenant, in->action);
         while ((ok = request_read(req, output_work, &output, err)) && out->data.len == 0 && !out->final &&
                request_wait(req, &waiter, deadline_us))
-                arena_rewind(req->arena, mark);
+                look_again(req, in->action, mark);
         notify_end(&waiter);
         return ok;
 }
