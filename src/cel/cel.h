@@ -329,7 +329,10 @@ size_t cel_program_size_bytes(const struct cel_program *program);
 /* Whether the variable can matter to the value. */
 bool cel_program_uses(const struct cel_program *program, uint32_t slot);
 
-/* The least and the most that an evaluation can cost; most is UINT64_MAX when inputs decide. */
+/*
+ * The least and the most that an evaluation can cost; most is UINT64_MAX when
+ * inputs decide. JSON objects are taken to have 128 members at most.
+ */
 struct cel_cost {
         uint64_t least;
         uint64_t most;

@@ -3,7 +3,8 @@
  * Runs the public conformance suite (cel.expr.conformance.test.SimpleTestFile
  * as JSON) and counts. Exit 0 when nothing failed.
  *
- *   cel_conformance [-v] [DIR]        DIR: default ../shared/vectors/cel; -v: say what is skipped
+ *   cel_conformance [-v] [DIR]        DIR: default $COUNTERSIGN_VECTORS/cel, or ../shared/vectors/cel; -v:
+ * say what is skipped
  */
 #include "cel/conformance.h"
 
@@ -267,12 +268,18 @@ static int is_json(const struct dirent *entry)
 int main(int argc, char **argv)
 {
         bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-        const char *folder = argc > 1 + verbose ? argv[1 + verbose] : "../shared/vectors/cel";
+        const char *vectors = getenv("COUNTERSIGN_VECTORS");
+        char folder[4096];
         struct tally total = {0};
         struct dirent **files;
         bool ok = true;
-        int count = scandir(folder, &files, is_json, alphasort);
+        int count;
 
+        if (argc > 1 + verbose)
+                snprintf(folder, sizeof(folder), "%s", argv[1 + verbose]);
+        else
+                snprintf(folder, sizeof(folder), "%s/cel", vectors ? vectors : "../shared/vectors");
+        count = scandir(folder, &files, is_json, alphasort);
         if (count < 0) {
                 printf("skipped: there is no folder %s with the conformance suite\n", folder);
                 return argc > 1 + verbose ? 1 : SKIPPED;

@@ -11,6 +11,9 @@
 
 #define UNBOUNDED UINT64_MAX
 
+/* A selection, in an object of up to 128 members: see value.c. */
+enum { LOOKUP = 10 };
+
 struct estimate {
         uint64_t least;
         uint64_t most;
@@ -122,7 +125,7 @@ static struct estimate binary(const struct estimator *e, const struct op *op)
                 return sum;
         case OP_INDEX:
         case OP_INDEX_OPTIONAL:
-                sum.most = add(sum.most, 8);
+                sum.most = add(sum.most, LOOKUP);
                 return unknown(sum);
         default:
                 return scalar(sum);
@@ -190,7 +193,7 @@ static struct estimate loop(const struct estimator *e, const struct op *op)
 /* What a function charges, and makes, is at most in proportion to the product of its arguments. */
 static struct estimate call(const struct estimator *e, const struct op *op)
 {
-        enum { FACTOR = 64, FLOOR = 40 };
+        enum { FACTOR = 64, FLOOR = 80 };
         struct estimate sum = sequence(e, op);
         uint64_t product = FACTOR;
 
@@ -215,11 +218,9 @@ static struct estimate unary(const struct estimator *e, const struct op *op)
 
         if (op->code == OP_MATCHES)
                 sum.most = add(sum.most, multiply(per_16(sum.size), op->regex_cost));
-        else if (op->code != OP_NEG && op->code != OP_NOT && op->code != OP_HAS) {
-                sum.most = add(sum.most, 8);
-                return unknown(sum);
-        }
-        return scalar(sum);
+        else if (op->code != OP_NEG && op->code != OP_NOT)
+                sum.most = add(sum.most, LOOKUP);
+        return op->code == OP_SELECT || op->code == OP_SELECT_OPTIONAL ? unknown(sum) : scalar(sum);
 }
 
 static struct estimate estimate(const struct estimator *e, uint32_t index)

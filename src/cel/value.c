@@ -264,8 +264,12 @@ struct cel_value cel_get_str(struct cel_call *call, struct cel_value map, struct
                 return entry ? entry->value : (struct cel_value){0};
         }
         case CEL_FORM_JSON: {
-                const struct json *value = json_get_str(map.json, key);
+                const struct json *value;
 
+                /* It is searched from the front: what is large has to be paid for. */
+                if (call && map.len > 16 && !cel_charge(call, map.len / 16))
+                        return (struct cel_value){0};
+                value = json_get_str(map.json, key);
                 return value ? cel_json(value) : (struct cel_value){0};
         }
         case CEL_FORM_HOST:
