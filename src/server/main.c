@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One binary, several roles: each row here has a command line of its own; all else is the client's. */
+#include "cel/cel_cli.h"
 #include "cli/cli.h"
 #include "executor/executor.h"
 #include "server/server.h"
@@ -9,6 +10,7 @@ static const struct cli_program programs[] = {
         {"server", "The control plane: API, policy, approvals, log", server_main},
         {"executor", "Holds a privilege, takes claims, verifies and runs them", executor_main},
         {"config", "Check, show and explain the server's configuration", config_main},
+        {"cel", "Evaluate and check conditions, the expressions of policies", cel_main},
         {NULL, NULL, NULL},
 };
 
