@@ -4,89 +4,9 @@
 #include "cel/ast.h"
 #include "cel/env.h"
 
-#include <stdio.h>
-
 enum { FEW_ARGUMENTS = 4, FEW_LOCALS = 8 };
 
-/* ---- Cost and memory ---- */
-
-struct cel_value eval_stop(struct cel_call *call, enum err_code code)
-{
-        if (!call->stopped)
-                call->stopped = code;
-        call->special = true;
-        return eval_stopped();
-}
-
-bool cel_charge(struct cel_call *call, uint64_t cost)
-{
-        if (__builtin_add_overflow(call->cost, cost, &call->cost) || call->cost > call->limit) {
-                call->cost = call->cost < call->limit ? UINT64_MAX : call->cost;
-                eval_stop(call, ERR_COST_EXCEEDED);
-                return false;
-        }
-        return true;
-}
-
-void *eval_alloc(struct cel_call *call, size_t count, size_t size_bytes)
-{
-        void *memory;
-
-        if (!charge_bytes(call, count * size_bytes))
-                return NULL;
-        memory = arena_alloc_array(call->arena, count, size_bytes);
-        if (!memory)
-                eval_stop(call, ERR_NO_MEMORY);
-        return memory;
-}
-
-char *eval_alloc_bytes(struct cel_call *call, size_t len)
-{
-        char *memory;
-
-        if (!charge_bytes(call, len))
-                return NULL;
-        memory = arena_alloc_bytes(call->arena, len);
-        if (!memory)
-                eval_stop(call, ERR_NO_MEMORY);
-        return memory;
-}
-
-struct arena *cel_call_arena(struct cel_call *call)
-{
-        return call->arena;
-}
-
 /* ---- Errors as values ---- */
-
-struct cel_value cel_fail(struct cel_call *call, const char *format, ...)
-{
-        char text[300];
-        struct cel_failure *failure;
-        va_list args;
-        int len;
-
-        va_start(args, format);
-        len = vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
-        failure = ARENA_NEW(call->arena, struct cel_failure);
-        if (!failure)
-                return eval_stop(call, ERR_NO_MEMORY);
-        failure->text = arena_str(call->arena,
-                                  str_make(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1));
-        return failure->text.ptr ? error_value(failure) : eval_stop(call, ERR_NO_MEMORY);
-}
-
-struct cel_value cel_fail_overload(struct cel_call *call)
-{
-        (void)call;
-        return error_value(&failure_overload);
-}
-
-struct str cel_error_text(struct cel_value error)
-{
-        return error.kind == CEL_ERROR && error.failure ? error.failure->text : STR("");
-}
 
 /* Where a fresh error came from, and for a missing overload the kinds that met there. */
 static struct cel_value place_error(struct cel_value error, uint32_t index, const struct cel_value *args,
@@ -135,6 +55,17 @@ static struct cel_value eval_unknown(struct cel_call *call, uint32_t index)
                            index, NULL, 0);
 }
 
+/* The commonest comparison by far, without the detour; costs what value_equal charges. */
+static inline struct cel_value equal_texts(struct cel_call *call, struct cel_value a, struct cel_value b)
+{
+        if (a.len != b.len)
+                return cel_bool(false);
+        call->cost += 1 + (a.len + 15u) / 16;
+        if (call->cost > call->limit)
+                return eval_stop(call, ERR_COST_EXCEEDED);
+        return cel_bool(a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
+}
+
 static __attribute__((noinline)) struct cel_value eval_binary(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
@@ -150,12 +81,42 @@ static __attribute__((noinline)) struct cel_value eval_binary(struct cel_call *c
         if (op->code <= OP_INDEX_OPTIONAL)
                 result = op->code == OP_INDEX ? index_value(call, args[0], args[1])
                                               : select_optional(call, args[0], args[1]);
-        else if (op->code == OP_EQ && args[0].kind == CEL_STRING && args[1].kind == CEL_STRING &&
-                 args[0].len != args[1].len)
-                return cel_bool(false);
+        else if (op->code == OP_EQ && args[0].kind == CEL_STRING && args[1].kind == CEL_STRING)
+                return equal_texts(call, args[0], args[1]);
         else
                 result = operate(call, op->code, args[0], args[1]);
         return is_error(result) ? place_error(result, index, args, 2) : result;
+}
+
+/* A member of a small object; NULL: none. Most keys differ in length or first character. */
+static inline const struct json *find_member(const struct json *object, struct cel_value key)
+{
+        for (uint32_t i = 0; i < object->count; i++) {
+                const struct json_member *m = &object->members[i];
+
+                if (m->key.len == key.len && (key.len == 0 || (m->key.ptr[0] == key.bytes[0] &&
+                                                               memcmp(m->key.ptr, key.bytes, key.len) == 0)))
+                        return &m->value;
+        }
+        return NULL;
+}
+
+static __attribute__((noinline)) struct cel_value eval_select(struct cel_call *call, uint32_t index)
+{
+        const struct op *op = &call->ops[index];
+        struct cel_value operand = eval_op(call, op->a);
+        struct cel_value result;
+
+        if (is_error(operand))
+                return operand;
+        if (operand.kind == CEL_MAP && operand.form == CEL_FORM_JSON && operand.len <= 16) {
+                const struct json *found = find_member(operand.json, op->value);
+
+                if (found)
+                        return cel_json(found);
+        }
+        result = select_field(call, operand, op->value);
+        return is_error(result) ? place_error(result, index, &operand, 1) : result;
 }
 
 static __attribute__((noinline)) struct cel_value eval_unary(struct cel_call *call, uint32_t index)
@@ -167,9 +128,6 @@ static __attribute__((noinline)) struct cel_value eval_unary(struct cel_call *ca
         if (is_error(operand))
                 return operand;
         switch ((enum op_code)op->code) {
-        case OP_SELECT:
-                result = select_field(call, operand, op->value);
-                break;
         case OP_SELECT_OPTIONAL:
                 result = select_optional(call, operand, op->value);
                 break;
@@ -443,6 +401,7 @@ static inline struct cel_value run(struct cel_call *call, uint32_t index)
         case OP_UNKNOWN:
                 return eval_unknown(call, index);
         case OP_SELECT:
+                return eval_select(call, index);
         case OP_SELECT_OPTIONAL:
         case OP_HAS:
         case OP_NEG:
@@ -492,51 +451,12 @@ struct cel_value eval_op(struct cel_call *call, uint32_t index)
 
 /* ---- Entry ---- */
 
-/* "no such overload: + of int and string" */
-static void describe_overload(struct cel_call *call, struct cel_value error, struct buf *buf)
-{
-        buf_append_c(buf, "no such overload");
-        if (error.len == 0)
-                return;
-        buf_printf(buf, ": \"%.*s\" does not take", STR_ARG(op_name(call->program, error.len - 1)));
-        for (uint32_t i = 0; i < 4 && error.reserved >> 4 * i; i++) {
-                struct cel_value sample = {.kind = (uint8_t)(error.reserved >> 4 * i & 15)};
-
-                buf_append_c(buf, i == 0 ? " " : ", ");
-                buf_append_str(buf,
-                               sample.kind == CEL_OPAQUE ? STR("an opaque value") : cel_type_name(sample));
-        }
-}
-
-static bool report(struct cel_call *call, struct cel_value error, struct err *err)
-{
-        const struct cel_program *program = call->program;
-        uint32_t position = error.len > 0 ? program->spans[error.len - 1].position : 0;
-        char memory[256];
-        struct buf text = {.ptr = memory, .size_bytes = sizeof(memory) - 1, .cap_bytes = sizeof(memory) - 1};
-
-        memory[0] = '\0';
-        if (call->stopped == ERR_COST_EXCEEDED)
-                return cel_message_at(err, ERR_COST_EXCEEDED, program->source, 0,
-                                      "the evaluation was stopped at its cost limit of %llu",
-                                      (unsigned long long)call->limit);
-        if (call->stopped)
-                return err_set(err, call->stopped, "the evaluation needs more memory than it is given");
-        if (error.failure == &failure_overload) {
-                describe_overload(call, error, &text);
-                return cel_message_at(err, ERR_EVALUATION, program->source, position, "%.*s",
-                                      STR_ARG(buf_str(&text)));
-        }
-        return cel_message_at(err, ERR_EVALUATION, program->source, position, "%.*s",
-                              STR_ARG(error.failure->text));
-}
-
 static bool finish(struct cel_call *call, struct cel_eval *eval, struct cel_value value,
                    struct cel_value *ret, struct err *err)
 {
         eval->cost = call->cost;
         if (call->stopped || is_error(value))
-                return report(call, value, err);
+                return failure_report(call, value, err);
         *ret = value;
         return true;
 }

@@ -64,6 +64,9 @@ static inline bool charge_bytes(struct cel_call *call, size_t bytes)
         return cel_charge(call, (bytes + 15) / 16);
 }
 
+/* Fills err with why there is no value. Returns false. */
+bool failure_report(struct cel_call *call, struct cel_value error, struct err *err);
+
 /* ---- value.c ---- */
 
 /* `==`, with the cost of looking at everything. call may be NULL. */
