@@ -82,7 +82,7 @@ void buf_consume(struct buf *buf, size_t len)
         buf->len -= len;
 }
 
-void buf_append(struct buf *buf, const void *bytes, size_t len)
+void buf_append_growing(struct buf *buf, const void *bytes, size_t len)
 {
         char *to = buf_reserve(buf, len);
 
@@ -91,21 +91,6 @@ void buf_append(struct buf *buf, const void *bytes, size_t len)
         if (len > 0)
                 memcpy(to, bytes, len);
         buf_advance(buf, len);
-}
-
-void buf_append_str(struct buf *buf, struct str s)
-{
-        buf_append(buf, s.ptr, s.len);
-}
-
-void buf_append_c(struct buf *buf, const char *c_string)
-{
-        buf_append(buf, c_string, strlen(c_string));
-}
-
-void buf_append_char(struct buf *buf, char c)
-{
-        buf_append(buf, &c, 1);
 }
 
 void buf_append_u64(struct buf *buf, uint64_t value)

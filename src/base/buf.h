@@ -27,10 +27,36 @@ void buf_done(struct buf *buf);
 void buf_done_zeroing(struct buf *buf);
 #define BUF_SCOPED __attribute__((cleanup(buf_done))) struct buf
 
-void buf_append(struct buf *buf, const void *bytes, size_t len);
-void buf_append_str(struct buf *buf, struct str s);
-void buf_append_c(struct buf *buf, const char *c_string);
-void buf_append_char(struct buf *buf, char c);
+void buf_append_growing(struct buf *buf, const void *bytes, size_t len); /* use buf_append */
+
+/* Inline: writers append a few bytes at a time and nearly always find room. */
+static inline void buf_append(struct buf *buf, const void *bytes, size_t len)
+{
+        if (!buf->ptr || buf->failed || buf->size_bytes - buf->len < len) {
+                buf_append_growing(buf, bytes, len);
+                return;
+        }
+        if (len > 0)
+                memcpy(buf->ptr + buf->len, bytes, len);
+        buf->len += len;
+        buf->ptr[buf->len] = '\0';
+}
+
+static inline void buf_append_str(struct buf *buf, struct str s)
+{
+        buf_append(buf, s.ptr, s.len);
+}
+
+static inline void buf_append_c(struct buf *buf, const char *c_string)
+{
+        buf_append(buf, c_string, strlen(c_string));
+}
+
+static inline void buf_append_char(struct buf *buf, char c)
+{
+        buf_append(buf, &c, 1);
+}
+
 void buf_append_i64(struct buf *buf, int64_t value);
 void buf_append_u64(struct buf *buf, uint64_t value);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);

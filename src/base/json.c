@@ -181,6 +181,8 @@ static int member_by_utf16(const void *a, const void *b)
                              (*(const struct json_member *const *)b)->key);
 }
 
+#define DOUBLE_EXACT (INT64_C(1) << 53)
+
 static void canonical_object(struct json_writer *w, const struct json *value);
 
 static void canonical_value(struct json_writer *w, const struct json *value)
@@ -193,8 +195,12 @@ static void canonical_value(struct json_writer *w, const struct json *value)
                 json_bool(w, value->boolean);
                 break;
         case JSON_INT:
-                /* RFC 8785 section 3.2.2.3: numbers are doubles. */
-                json_double(w, (double)value->integer);
+                /* RFC 8785 section 3.2.2.3: numbers are doubles. Up to 2^53 an integer's digits are the
+                 * same. */
+                if (value->integer > -DOUBLE_EXACT && value->integer < DOUBLE_EXACT)
+                        json_int(w, value->integer);
+                else
+                        json_double(w, (double)value->integer);
                 break;
         case JSON_UINT:
                 json_double(w, (double)value->uinteger);

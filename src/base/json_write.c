@@ -181,6 +181,18 @@ static void append_escape(struct buf *buf, unsigned char c)
         buf_append(buf, unicode, 6);
 }
 
+/* Whether one of eight bytes is below 0x20, '"' or '\\', or not ASCII. */
+static bool any_is_special(const char *bytes)
+{
+        const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+        uint64_t eight, quote, backslash;
+
+        memcpy(&eight, bytes, sizeof(eight));
+        quote = eight ^ ones * '"';
+        backslash = eight ^ ones * '\\';
+        return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones) | eight) & highs;
+}
+
 static void append_valid(struct buf *buf, struct str text)
 {
         size_t start = 0;
@@ -188,6 +200,10 @@ static void append_valid(struct buf *buf, struct str text)
         for (size_t i = 0; i < text.len; i++) {
                 unsigned char c = (unsigned char)text.ptr[i];
 
+                if (text.len - i >= 8 && !any_is_special(text.ptr + i)) {
+                        i += 7;
+                        continue;
+                }
                 if (c >= 0x20 && c != '"' && c != '\\')
                         continue;
                 buf_append(buf, text.ptr + start, i - start);

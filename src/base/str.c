@@ -147,7 +147,19 @@ size_t str_utf8_prefix(struct str s)
         size_t at = 0;
 
         while (at < s.len) {
-                size_t len = utf8_sequence(bytes + at, s.len - at);
+                size_t len;
+                uint64_t eight;
+
+                /* Most text is ASCII. */
+                while (s.len - at >= sizeof(eight)) {
+                        memcpy(&eight, bytes + at, sizeof(eight));
+                        if (eight & UINT64_C(0x8080808080808080))
+                                break;
+                        at += sizeof(eight);
+                }
+                if (at == s.len)
+                        break;
+                len = utf8_sequence(bytes + at, s.len - at);
 
                 if (len == 0)
                         break;

@@ -76,10 +76,21 @@ static void append_visible(struct buf *buf, struct str text)
         }
 }
 
+static bool is_plain(struct str text)
+{
+        bool plain = true;
+
+        for (size_t i = 0; i < text.len; i++)
+                plain = plain && text.ptr[i] >= ' ' && text.ptr[i] <= '~';
+        return plain;
+}
+
 struct str rendering_visible(struct arena *arena, struct str text)
 {
         BUF_SCOPED buf;
 
+        if (is_plain(text))
+                return arena_str(arena, text);
         buf_init(&buf, VALUE_MAX_BYTES);
         append_visible(&buf, text);
         if (buf.failed) {
