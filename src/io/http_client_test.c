@@ -193,7 +193,7 @@ static void slow_response_is_a_timeout(void **state)
         struct http_response response;
         struct http_stream *stream;
         char piece[16];
-        size_t len;
+        size_t len = 0;
         struct err err;
         ARENA_SCOPED arena = {0};
 
@@ -225,7 +225,7 @@ static void waiting_read_can_be_cancelled(void **state)
         struct http_client_call call;
         struct http_stream *stream;
         char piece[16];
-        size_t len;
+        size_t len = 0;
         pthread_t thread;
         struct err err;
         ARENA_SCOPED arena = {0};
