@@ -82,6 +82,16 @@ static FIBER_FN void handle_sse(struct http_exchange *x)
                 fail_msg("%s", err.message);
 }
 
+/* As a handler does that finds nobody to answer. */
+static FIBER_FN void handle_echo_or_nothing(struct http_exchange *x)
+{
+        struct str body;
+        struct err err;
+
+        if (http_body_read_all(x, 1000, &body, &err))
+                answer(x, 200, body);
+}
+
 static FIBER_FN void handle_facts(struct http_exchange *x)
 {
         struct str cookie = http_exchange_header(x, STR("cookie"));
@@ -111,6 +121,8 @@ static FIBER_FN void route(struct fixture *f, struct http_exchange *x)
 
         if (str_is(path, "/echo"))
                 handle_echo(f, x);
+        else if (str_is(path, "/echo-or-nothing"))
+                handle_echo_or_nothing(x);
         else if (str_is(path, "/pipe"))
                 handle_pipe(f, x);
         else if (str_is(path, "/endless"))
@@ -582,6 +594,20 @@ static void abort_in_the_middle_of_a_body_is_told(void **state)
         assert_int_equal(f->last_error, ERR_CANCELLED);
 }
 
+static void truncated_body_is_not_our_failure(void **state)
+{
+        struct fixture *f = *state;
+        int fd = dial(f->port);
+        char *text;
+
+        give(fd, STR("POST /echo-or-nothing HTTP/1.1\r\n" H "Content-Length: 100\r\n\r\nabc"));
+        shutdown(fd, SHUT_WR);
+        text = take(fd, NULL, 0);
+        assert_string_equal(text, "");
+        free(text);
+        close(fd);
+}
+
 static void abort_in_the_middle_of_a_stream_is_told(void **state)
 {
         struct fixture *f = *state;
@@ -926,6 +952,7 @@ int main(void)
                 TEST(reply_headers_cannot_be_split),
                 TEST(back_pressure_loses_nothing),
                 TEST(abort_in_the_middle_of_a_body_is_told),
+                TEST(truncated_body_is_not_our_failure),
                 TEST(abort_in_the_middle_of_a_stream_is_told),
                 TEST(waiting_handler_hears_that_the_peer_went_away),
                 TEST(pipelined_bytes_do_not_disturb_a_waiting_handler),
