@@ -57,6 +57,8 @@ class Stage:
     def close(self):
         for executor in self.executors:
             executor.stop()
+            assert "Sanitizer" not in executor.process.text, executor.process.text
+            assert "runtime error" not in executor.process.text, executor.process.text
         self.engine.stop()
         if self.liar:
             self.liar.close()
