@@ -26,6 +26,8 @@ struct work {
         struct executor *executor;
         struct id id; /* act_… or res_… */
         bool running;
+        bool has_thread; /* to be joined once it does not run */
+        pthread_t thread;
         int64_t rest_until_us;
         bool is_claim;
         char connector[33], operation[65], target[513]; /* of a resolution */

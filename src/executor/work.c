@@ -21,6 +21,14 @@ enum {
 
 /* ---- who is at what --------------------------------------------------------------------------------- */
 
+/* Of an item that does not run: its thread has only to return. */
+static void join(struct work *work)
+{
+        if (work->has_thread)
+                pthread_join(work->thread, NULL);
+        work->has_thread = false;
+}
+
 /* With the lock held: forgets what has rested enough. */
 static void forget_rested(struct executor *executor)
 {
@@ -30,6 +38,8 @@ static void forget_rested(struct executor *executor)
         while (*at) {
                 struct work *work = *at;
 
+                if (!work->running)
+                        join(work);
                 if (work->running || work->rest_until_us > now_us) {
                         at = &work->next;
                 } else {
@@ -94,6 +104,7 @@ void work_free_all(struct executor *executor)
         while (executor->works) {
                 struct work *next = executor->works->next;
 
+                join(executor->works);
                 heap_free(executor->works);
                 executor->works = next;
         }
@@ -160,18 +171,16 @@ static void *work_main(void *arg)
         return NULL;
 }
 
+/* With the lock held, which the thread takes at its end: so has_thread is set before it can be read. */
 static bool start_thread(struct work *work)
 {
         pthread_attr_t attr;
-        pthread_t thread;
-        bool ok;
 
         pthread_attr_init(&attr);
-        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
-        ok = pthread_create(&thread, &attr, work_main, work) == 0;
+        work->has_thread = pthread_create(&work->thread, &attr, work_main, work) == 0;
         pthread_attr_destroy(&attr);
-        return ok;
+        return work->has_thread;
 }
 
 static unsigned parallel(const struct executor *executor)
@@ -179,26 +188,33 @@ static unsigned parallel(const struct executor *executor)
         return executor->config->parallel > 0 ? executor->config->parallel : PARALLEL;
 }
 
+/* With the lock held. */
+static struct work *take_item(struct executor *executor, const struct server_work *item)
+{
+        struct work *work = executor->running < parallel(executor) ? take(executor, item->id) : NULL;
+
+        if (work) {
+                work->is_claim = item->is_claim;
+                snprintf(work->connector, sizeof(work->connector), "%.*s", STR_ARG(item->connector));
+                snprintf(work->operation, sizeof(work->operation), "%.*s", STR_ARG(item->operation));
+                snprintf(work->target, sizeof(work->target), "%.*s", STR_ARG(item->target));
+        }
+        return work;
+}
+
 /* False: somebody is at it, or there is no room now. */
 static bool start(struct executor *executor, const struct server_work *item)
 {
-        struct work *work = NULL;
+        struct work *work;
+        bool ok;
 
         pthread_mutex_lock(&executor->lock);
-        if (executor->running < parallel(executor))
-                work = take(executor, item->id);
+        work = take_item(executor, item);
+        ok = work && start_thread(work);
         pthread_mutex_unlock(&executor->lock);
-        if (!work)
-                return false;
-        work->is_claim = item->is_claim;
-        snprintf(work->connector, sizeof(work->connector), "%.*s", STR_ARG(item->connector));
-        snprintf(work->operation, sizeof(work->operation), "%.*s", STR_ARG(item->operation));
-        snprintf(work->target, sizeof(work->target), "%.*s", STR_ARG(item->target));
-        if (!start_thread(work)) {
+        if (work && !ok)
                 work_release(work, LOOK_AGAIN_MS);
-                return false;
-        }
-        return true;
+        return ok;
 }
 
 /* Everything that was offered is in work or rests: waits until that changes. */
@@ -226,6 +242,9 @@ static bool poll_once(struct executor *executor, struct arena *arena, bool *conn
         bool started = false;
         struct err err;
 
+        pthread_mutex_lock(&executor->lock);
+        forget_rested(executor);
+        pthread_mutex_unlock(&executor->lock);
         if (!server_next_work(&executor->server, arena, *connected ? WAIT_MS : 0, &items, &count, &verdict,
                               &err)) {
                 if (atomic_load(&executor->stopping))
