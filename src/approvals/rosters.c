@@ -48,7 +48,7 @@ bool approvals_roster_put(struct tx *tx, const struct dsse_envelope *envelope, i
                           struct roster *ret, struct err *err)
 {
         struct roster standing;
-        BUF_SCOPED text;
+        BUF_SCOPED text = {0};
         int64_t changes;
         bool found;
 

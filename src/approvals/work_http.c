@@ -131,7 +131,7 @@ FIBER_FN bool resolution_answer(struct request *req, const struct api_resolution
         struct work_answer answer = {.message = body->error.ptr ? body->error : STR("the executor refused"),
                                      .code = ERR_CONNECTOR_FAILED};
         struct sql_executor_get_row row;
-        BUF_SCOPED facts;
+        BUF_SCOPED facts = {0};
 
         if (!request_read(req, self_work, &row, err) ||
             !work_asks(req->services->work, in->resolution, id_str(&req->principal.id), err))
@@ -233,7 +233,7 @@ FIBER_FN bool action_report(struct request *req, const struct api_action_report_
         struct reporting reporting = {.id = in->action, .out = out};
         struct dsse_envelope envelope;
         struct ed25519_public key;
-        BUF_SCOPED text;
+        BUF_SCOPED text = {0};
 
         if (!envelope_from_api(req->arena, &in->body, &envelope, err) ||
             !request_read(req, load_work, &reporting, err))

@@ -81,7 +81,7 @@ static void write_text(struct buf *line, const char *time, enum log_level level,
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
         char time[CLOCK_RFC3339_SIZE];
-        BUF_SCOPED line;
+        BUF_SCOPED line = {0};
         ssize_t written;
 
         if (!log_enabled(level))

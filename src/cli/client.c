@@ -187,7 +187,7 @@ static bool get_pages(struct cli *cli, struct str path, struct str query, int64_
 
 bool cli_get_all(struct cli *cli, struct str path, struct str query, struct cli_reply *ret, struct err *err)
 {
-        BUF_SCOPED text;
+        BUF_SCOPED text = {0};
         struct json_writer w;
         struct str limit = cli_value(cli, "limit");
         int64_t left = INT64_MAX;

@@ -37,7 +37,7 @@ static struct str time_text(struct cli *cli, struct str text)
 
 static struct str value_text(struct cli *cli, const struct json *value)
 {
-        BUF_SCOPED joined;
+        BUF_SCOPED joined = {0};
 
         switch (value->type) {
         case JSON_STRING:

@@ -161,7 +161,7 @@ static void dsse_pae_init(struct buf *buf, struct str payload_type, struct str p
 bool dsse_sign(struct arena *arena, const struct ed25519_key *key, struct str payload_type,
                struct str payload, struct dsse_signature *ret, struct err *err)
 {
-        BUF_SCOPED pae;
+        BUF_SCOPED pae = {0};
         dsse_pae_init(&pae, payload_type, payload);
         struct ed25519_signature signature;
         char key_id[ED25519_KEY_ID_SIZE];
@@ -181,7 +181,7 @@ bool dsse_verify(const struct dsse_envelope *envelope, const struct dsse_signatu
         if (!str_is(signature->key_id, key_id))
                 return err_set(err, ERR_BAD_SIGNATURE, "the signature names key %.*s, not %.16s…",
                                STR_ARG(str_slice(signature->key_id, 0, 64)), key_id);
-        BUF_SCOPED pae;
+        BUF_SCOPED pae = {0};
         dsse_pae_init(&pae, envelope->payload_type, envelope->payload);
         return buf_check(&pae, "the text to verify", err) &&
                ed25519_verify(public_key, buf_str(&pae), signature->signature, err);

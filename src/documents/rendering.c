@@ -196,7 +196,7 @@ static void put_target(struct page *page, const struct statement *statement,
 /* A parameter's value for people: texts as they are, all else as JSON. */
 static struct str parameter_text(struct arena *arena, const struct json *value)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
 
         if (value->type == JSON_STRING)
                 return value->string;
@@ -234,7 +234,7 @@ static void put_parameters(struct page *page, const struct statement *statement,
 
 static void put_requirement(struct page *page, const struct statement *statement)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
 
         put_c(page, "Asked by",
               arena_printf(page->arena, "%.*s (%.*s, %.*s)", STR_ARG(statement->requester_name),

@@ -51,7 +51,7 @@ bool roster_build(struct arena *arena, const struct roster *roster, struct str *
         struct roster_member *members = ARENA_ARRAY(arena, struct roster_member, roster->member_count);
         struct roster again;
         struct json_writer w;
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
 
         if (!members)
                 return arena_check(arena, err);

@@ -294,7 +294,7 @@ static bool line_append(struct journal *journal, struct json_writer *w, struct e
 
 static bool append_plain(struct journal *journal, const char *kind, struct str action, struct err *err)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
         struct json_writer w;
 
         line_begin(&w, &buf, kind, action);
@@ -358,7 +358,7 @@ bool journal_note_no_claim(struct journal *journal, struct str action, struct er
 
 static bool note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
         struct json_writer w;
 
         line_begin(&w, &buf, "begun", entry->action);
@@ -384,7 +384,7 @@ bool journal_note_begun(struct journal *journal, const struct journal_entry *ent
 
 bool journal_note_done(struct journal *journal, const struct journal_result *result, struct err *err)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
         struct json_writer w;
         bool ok;
 

@@ -72,7 +72,7 @@ static void record(struct call *call, int status, const char *media, struct str 
 {
 #ifdef COUNTERSIGN_TEST_HOOKS
         struct json_writer w;
-        BUF_SCOPED line;
+        BUF_SCOPED line = {0};
         ssize_t written;
 
         if (call->pipeline->exchanges_fd < 0)
@@ -142,7 +142,7 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
         struct http_header headers[REPLY_HEADERS_MAX + 4];
         char retry_after[24];
         char allow[64];
-        BUF_SCOPED body;
+        BUF_SCOPED body = {0};
         struct err err;
         size_t count;
 
