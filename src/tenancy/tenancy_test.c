@@ -110,12 +110,34 @@ static bool person_work(struct tx *tx, void *arg, struct err *error)
         return true;
 }
 
+struct announcement {
+        struct world *world;
+        const char *kind;
+        struct credential *credential;
+};
+
+static bool announce_work(struct tx *tx, void *arg, struct err *error)
+{
+        const struct announcement *a = arg;
+
+        return credential_announce(tx, a->credential, a->kind, a->world->cell.tenant, a->world->cell.region,
+                                   clock_now_ms(), error);
+}
+
+static void make_credential(struct world *world, const char *kind, struct credential *ret)
+{
+        struct announcement announcement = {world, kind, ret};
+
+        must(credential_new(&world->services, kind, ret, &err));
+        must(store_write(world->services.store, &CELL_DIRECTORY, NULL, announce_work, &announcement, &err));
+}
+
 static struct person make_person(struct world *world, enum principal_kind kind, uint32_t roles,
                                  int64_t expires_ms)
 {
         struct person person = {.world = world, .kind = kind, .roles = roles, .expires_ms = expires_ms};
 
-        must(credential_create(&world->services, "cs", &world->cell, &person.credential, &err));
+        make_credential(world, "cs", &person.credential);
         must(store_write(world->services.store, &world->cell, NULL, person_work, &person, &err));
         return person;
 }
@@ -285,7 +307,7 @@ static void an_enrolment_token_is_no_api_key(void **state)
         struct principal principal;
         struct str prefix;
 
-        must(credential_create(&world->services, "cse", &world->cell, &token, &err));
+        make_credential(world, "cse", &token);
         assert_false(authenticate(world, token.text, &principal));
         assert_true(credential_prefix(str_from(token.text), "cse", &prefix));
         assert_true(str_is(prefix, token.prefix));
