@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { PRECISION_MAX = 100, DEPTH_MAX = 64 };
 
@@ -66,6 +67,42 @@ static void append_map(struct formatter *f, struct cel_value map, unsigned depth
         append_c(f, "}");
 }
 
+static void append_zeros(struct formatter *f, int count)
+{
+        for (int i = 0; i < count; i++)
+                builder_char(&f->out, '0');
+}
+
+/* The shortest digits that read back, without an exponent: 0.0000001, not 1e-7. */
+static void append_plain(struct formatter *f, struct str text)
+{
+        ptrdiff_t at = str_find(text, 'e');
+        char digits[32];
+        int count = 0;
+        int point;
+
+        if (at < 0) {
+                builder_append(&f->out, text);
+                return;
+        }
+        point = 1 + atoi(text.ptr + at + 1); /* digits before the point */
+        for (ptrdiff_t i = 0; i < at; i++) {
+                if (text.ptr[i] == '-')
+                        builder_char(&f->out, '-');
+                else if (text.ptr[i] != '.')
+                        digits[count++] = text.ptr[i];
+        }
+        if (point <= 0) {
+                append_c(f, "0.");
+                append_zeros(f, -point);
+                builder_append(&f->out, str_make(digits, (size_t)count));
+        } else {
+                /* A double has at most 17 digits, and is written with an exponent from 10^21 on. */
+                builder_append(&f->out, str_make(digits, (size_t)count));
+                append_zeros(f, point - count);
+        }
+}
+
 static void append_number(struct formatter *f, struct cel_value value)
 {
         char memory[48];
@@ -78,10 +115,10 @@ static void append_number(struct formatter *f, struct cel_value value)
                 buf_append_u64(&text, value.uinteger);
         else
                 print_double(&text, value.number);
-        builder_append(&f->out, buf_str(&text));
+        append_plain(f, buf_str(&text));
 }
 
-/* Bytes as text: what is no UTF-8 becomes U+FFFD, so that the result is a string. */
+/* Bytes as text: each run of what is no UTF-8 becomes one U+FFFD. */
 static void append_bytes(struct formatter *f, struct str bytes)
 {
         while (bytes.len > 0 && !f->out.failed) {
@@ -89,10 +126,10 @@ static void append_bytes(struct formatter *f, struct str bytes)
 
                 builder_append(&f->out, str_slice(bytes, 0, valid));
                 bytes = str_slice(bytes, valid, SIZE_MAX);
-                if (bytes.len > 0) {
+                if (bytes.len > 0)
                         append_c(f, "\xEF\xBF\xBD");
+                while (bytes.len > 0 && str_utf8_prefix(str_slice(bytes, 0, 4)) == 0)
                         bytes = str_slice(bytes, 1, SIZE_MAX);
-                }
         }
 }
 
@@ -157,9 +194,9 @@ static bool append_special(struct formatter *f, struct cel_value value)
 
 static void append_decimal(struct formatter *f, struct cel_value value)
 {
-        if (value.kind == CEL_INT || value.kind == CEL_UINT)
+        if (value_is_number(value))
                 append_number(f, value);
-        else if (!append_special(f, value))
+        else
                 fail_formatting(f, "decimal clause can only be used on integers", value);
 }
 

@@ -177,6 +177,8 @@ const rules = [
   { name: "uint above 2^63 divided: the peer reports an overflow of int", is: (e, o, p) => p.includes("int overflow during divide") || (/18446744073709551615u[^/]*\//.test(e) && /unsupported key/.test(p)) },
   { name: "a double as a map's key: the peer takes one that is a whole number", is: (e, o) => o.includes("unsupported key type") },
   { name: "minus zero as text: the peer drops the sign", is: (e, o) => o.includes("-0") || /-0\.0|0\.0 \* -|-\(0\.0\)/.test(e) },
+  { name: "format of a double: the peer refuses it for %d, and writes exponents for %s",
+    is: (e, o, p) => e.includes("format(") && (p.includes("invalid integer value") || /[0-9]e[+-][0-9]/.test(plain(p)) || /1e-7|1e300/.test(e)) },
   { name: "strings.quote of U+0000: the peer writes \\0", is: (e) => e.includes("strings.quote(") && e.includes("\\x00") },
   { name: "duration of an int, int of a duration: the peer has them, langdef has not",
     is: (e, o) => /"duration" does not take int|"int" does not take google.protobuf.Duration/.test(o) },
