@@ -16,7 +16,7 @@ enum { ENVIRONMENT_SIZE = 33, OFFERS = 32, ANSWER_MAX_BYTES = 8192, ANSWER_TEXT_
 /* How long after its last request an executor counts as connected. */
 #define CONNECTED_US INT64_C(15000000)
 /* How soon a question or an action is shown again. */
-#define AGAIN_US INT64_C(5000000)
+#define AGAIN_US INT64_C(2000000)
 #define RESOLVE_US INT64_C(20000000)
 
 struct offer {

@@ -10,6 +10,8 @@
 
 enum { ITEMS_MAX = 16 };
 
+#define LOOK_AGAIN_US INT64_C(1000000)
+
 /* The caller's own row; FORBIDDEN unless it is an executor of this workspace that may work. */
 static bool self_get(struct request *req, struct sql_executor_get_row *ret, struct err *err)
 {
@@ -61,9 +63,9 @@ static bool waiting_work(struct request *req, void *arg, struct err *err)
         return true;
 }
 
-/* One look. Items that were shown lately are left out. */
+/* One look. Items that were shown lately are left out; then *ret_withheld is true. */
 static FIBER_FN bool look(struct request *req, struct api_work_item *items, size_t *ret_count,
-                          struct err *err)
+                          bool *ret_withheld, struct err *err)
 {
         struct str self = id_str(&req->principal.id);
         struct waiting waiting = {0};
@@ -88,7 +90,23 @@ static FIBER_FN bool look(struct request *req, struct api_work_item *items, size
                         items[count++] = (struct api_work_item){.kind = API_WORK_ITEM_KIND_CLAIM,
                                                                 .action = waiting.actions[i]};
         *ret_count = count;
+        *ret_withheld = questions + waiting.count > count;
         return true;
+}
+
+/*
+ * Waits until something may have changed; false when there is no more time. An
+ * item that was withheld is worth another look by itself: whoever it was shown
+ * to may have died with the answer on its way.
+ */
+static FIBER_FN bool wait_to_look(struct request *req, struct notify_waiter *waiter, bool withheld,
+                                  int64_t deadline_us)
+{
+        int64_t again_us = clock_mono_us() + LOOK_AGAIN_US;
+
+        if (!withheld || again_us >= deadline_us)
+                return request_wait(req, waiter, deadline_us);
+        return request_wait(req, waiter, again_us) || !request_is_over(req);
 }
 
 FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, struct api_work_list *out,
@@ -101,6 +119,7 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
         struct work_place place;
         struct arena_mark mark;
         int64_t deadline_us;
+        bool withheld;
         bool ok;
 
         if (!items)
@@ -114,8 +133,8 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
         notify_begin(&waiter, req->tenant,
                      approvals_work_subject(req->arena, req->workspace, row.environment));
         mark = arena_mark(req->arena);
-        while ((ok = look(req, items, &out->items_count, err)) && out->items_count == 0 &&
-               request_wait(req, &waiter, deadline_us))
+        while ((ok = look(req, items, &out->items_count, &withheld, err)) && out->items_count == 0 &&
+               wait_to_look(req, &waiter, withheld, deadline_us))
                 /* A busy place wakes us often: what was looked at is looked at anew. */
                 arena_rewind(req->arena, mark);
         notify_end(&waiter);
