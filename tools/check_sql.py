@@ -24,7 +24,7 @@ SQL = re.compile(
     re.S,
 )
 LIBRARY = re.compile(r'#include\s*[<"](sqlite3\.h|libpq-fe\.h|(postgresql/)?libpq[^">]*)[>"]')
-MAY = re.compile(r"src/store/(sqlite|postgres)\w*\.[ch]$|src/store/\w+_test\.c$|tests/bench/(store|log)/")
+MAY = re.compile(r"src/store/(sqlite|postgres)\w*\.[ch]$|src/store/\w+_test\.c$|src/store/test/|tests/bench/(store|log)/")
 
 
 def blank(match):

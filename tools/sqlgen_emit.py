@@ -3,9 +3,11 @@
 
 import hashlib
 
-from sqlgen_text import sqlite_text
+from sqlgen_text import postgres_migration, sqlite_text
 
 C_TYPES = {"text": "struct str ", "blob": "struct str ", "int": "int64_t ", "bool": "bool "}
+# What a parameter is to PostgreSQL: one letter each, in src/store/sql.h.
+PARAMETER_TYPES = {"text": "t", "blob": "b", "int": "i", "bool": "i"}
 
 
 def c_string(text, indent):
@@ -127,7 +129,8 @@ def body(s):
     text = c_string(sqlite_text(s), "                ")
     out = [
         f"static struct sql_statement statement_{s.name} = {{", f'        .name = "{s.name}",', "        .text =",
-        text + ",", f"        .text_bytes = {len(sqlite_text_c(s))},",
+        text + ",", f"        .text_bytes = {len(sqlite_text_c(s))},", "        .postgres_text =",
+        c_string(s.postgres_text or s.text, "                ") + ",", f'        .types = "{parameter_types(s)}",',
         f"        .scope = {scope},", f"        .writes = {'true' if s.writes else 'false'},", "};", "",
     ]  # fmt: skip
     if s.outs and s.row_of == s.name:
@@ -152,6 +155,10 @@ def body(s):
     return out + ["}", ""]
 
 
+def parameter_types(s):
+    return ("t" if s.scope == "tenant" else "") + "".join(PARAMETER_TYPES[f.kind] for f in s.ins)
+
+
 def sqlite_text_c(s):
     """The text as the C compiler sees it."""
     return "\n".join(line.strip() for line in sqlite_text(s).split("\n")).encode()
@@ -173,7 +180,9 @@ def migrations_source(sets):
         out += [f"static const struct migration {name}_list[] = {{"]
         for m in migrations:
             out += [
-                f'        {{{m.number}, "{m.title}",', f'         "{m.sha256}",', c_string(m.text, "         ") + "},",
+                f'        {{{m.number}, "{m.title}",', f'         "{m.sha256}",', c_string(m.text, "         ") + ",",
+                c_string(m.postgres_text or postgres_migration(m.text), "         ") + ",",
+                f'         "{m.postgres_sha256}"}},',
             ]  # fmt: skip
         out += ["};", f"const struct migration_set migrations_{name} = {{", f"        {name}_list,"]
         out += [f"        {len(migrations)},", f"        {stamp},", "};", ""]

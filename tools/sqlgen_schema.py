@@ -57,11 +57,15 @@ class Migration:
         self.path, self.number, self.title = path, int(match[1]), match[2]
         raw = path.read_bytes()
         self.text, self.sha256 = raw.decode(), hashlib.sha256(raw).hexdigest()
+        self.override = path.with_name(path.stem + ".pg.sql")
+        self.postgres_text = self.override.read_text() if self.override.exists() else None
+        self.postgres_sha256 = hashlib.sha256(raw + (self.postgres_text or "").encode()).hexdigest()
 
 
 def read_migrations(folders):
     """The migrations of these folders in order."""
-    found = sorted((Migration(path) for folder in folders for path in folder.glob("*.sql")), key=lambda m: m.number)
+    found = sorted((Migration(path) for folder in folders for path in folder.glob("*.sql")
+                    if not path.name.endswith(".pg.sql")), key=lambda m: m.number)
     for one, two in zip(found, found[1:]):
         if one.number == two.number:
             raise Mistake(two.path, 1, f"number {two.number:04} is taken by {one.path.name}")

@@ -65,6 +65,18 @@ class Case(unittest.TestCase):
 
 
 class Good(Case):
+    def test_an_override_replaces_one_text_for_postgresql(self):
+        (self.folder / "x.pg.sql").write_text(
+            "-- name: take :changes\nUPDATE action SET state = 'other' WHERE tenant_id = $1 AND id = $2;\n")
+        _, source = self.accepts(
+            "-- name: take :changes\n-- in: id text\nUPDATE action SET state = 'one' WHERE tenant_id = $1 AND id = $2;\n")
+        self.assertIn("SET state = 'one' WHERE tenant_id = ?1", source)
+        self.assertIn("SET state = 'other' WHERE tenant_id = $1", source)
+
+    def test_an_override_of_nothing_is_a_mistake(self):
+        (self.folder / "x.pg.sql").write_text("-- name: other :exec\nDELETE FROM action WHERE tenant_id = $1;\n")
+        self.refuses("-- name: all :exec\nDELETE FROM action WHERE tenant_id = $1;\n", "no such statement")
+
     def test_every_kind_gives_its_function(self):
         header, source = self.accepts("""-- Free words.
 
@@ -95,7 +107,9 @@ SELECT region FROM tenant WHERE id = $1;
         self.assertIn("struct sql_get_row *ret_row, bool *ret_has, struct err *err)", header)
         self.assertIn("SQL_DIRECTORY", source)
         self.assertIn("?2", source)
-        self.assertNotIn("$2", source)
+        self.assertIn("tenant_id = ?1 AND id = ?2", source)
+        self.assertIn("tenant_id = $1 AND id = $2", source)
+        self.assertIn('.types = "tttitb"', source)
 
     def test_joins_subqueries_and_ctes_that_are_tied_pass(self):
         self.accepts("""-- name: a :many

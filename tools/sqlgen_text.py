@@ -36,3 +36,17 @@ def sqlite_text(statement):
     return "".join(
         "?" + m.group()[1:] if m.lastgroup == "param" else m.group() for m in TOKEN.finditer(statement.text)
     )
+
+
+# A column of SQLite's STRICT tables, and the one of PostgreSQL that orders and compares alike.
+POSTGRES_TYPES = {"integer": "BIGINT", "blob": "BYTEA", "text": 'TEXT COLLATE "C"'}
+
+
+def postgres_migration(text):
+    """A migration as PostgreSQL wants it: other types, and no STRICT or WITHOUT ROWID."""
+    text = re.sub(r"\)\s*STRICT(\s*,\s*WITHOUT\s+ROWID)?\s*;", ");", text)
+    out = []
+    for match in TOKEN.finditer(text):
+        is_word = match.lastgroup == "word"
+        out.append(POSTGRES_TYPES.get(match.group().lower(), match.group()) if is_word else match.group())
+    return "".join(out)

@@ -26,6 +26,11 @@ struct config {
         struct str origin;
 
         int64_t loops;
+        struct str store_url;     /* "": SQLite in the data folder */
+        struct str store_regions; /* name=URL pairs, separated by blanks */
+        int64_t store_pool;
+        int64_t store_lock_timeout_ms;
+        int64_t store_statement_timeout_ms;
         int64_t store_handles;
         int64_t store_writers;
         int64_t store_readers;

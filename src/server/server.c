@@ -15,21 +15,62 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SERVER_VERSION "0.1.0"
 
+/* "eu=postgres://… us=…"; the node's own region comes first, so that it is checked at the start. */
+static bool read_regions(struct server *server, const struct config *config, struct store_options *options,
+                         struct err *err)
+{
+        enum { REGIONS_MAX = 64 };
+        struct store_region *regions = arena_alloc(&server->strings, REGIONS_MAX * sizeof(*regions));
+        struct str rest = config->store_regions, pair, name;
+
+        if (!regions)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        regions[0] = (struct store_region){arena_str(&server->strings, config->region).ptr, NULL};
+        options->regions = regions;
+        options->region_count = 1;
+        while (rest.len > 0) {
+                (void)str_cut(&rest, ' ', &pair);
+                if (pair.len == 0)
+                        continue;
+                struct str url = pair;
+                if (!str_cut(&url, '=', &name) || url.len == 0 || options->region_count == REGIONS_MAX)
+                        return err_set(err, ERR_CONFIG, "store.regions: \"%.*s\" is not name=URL",
+                                       STR_ARG(pair));
+                bool own = str_eq(name, config->region);
+                struct store_region *region = own ? &regions[0] : &regions[options->region_count++];
+                *region = (struct store_region){arena_str(&server->strings, name).ptr,
+                                                arena_str(&server->strings, url).ptr};
+        }
+        return true;
+}
+
 static bool open_store(struct server *server, const struct config *config, struct err *err)
 {
-        char *folder = arena_strdup(&server->strings, arena_str(&server->strings, config->data_folder).ptr);
+        const char *folder = arena_str(&server->strings, config->data_folder).ptr;
         struct store_options options = {
                 .folder = folder,
+                .pool_max = (unsigned)config->store_pool,
+                .lock_timeout_ms = (unsigned)config->store_lock_timeout_ms,
+                .statement_timeout_ms = (unsigned)config->store_statement_timeout_ms,
                 .handles_max = (unsigned)config->store_handles,
                 .writers = (unsigned)config->store_writers,
                 .readers = (unsigned)config->store_readers,
         };
 
-        return store_open(&options, &server->store, err);
+        if (config->store_url.len > 0) {
+                options.url = arena_str(&server->strings, config->store_url).ptr;
+                if (!read_regions(server, config, &options, err))
+                        return false;
+                /* The embedded store makes its folder; the root key needs one in any case. */
+                if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+                        return err_set_errno(err, ERR_SYSTEM, errno, "the data folder cannot be made");
+        }
+        return arena_check(&server->strings, err) && store_open(&options, &server->store, err);
 }
 
 static bool open_root_key(struct server *server, const struct config *config, struct err *err)

@@ -34,4 +34,5 @@ void server_block_signals(void);
 /* `countersign server …`, `countersign config …` and `countersign dev …`: exit statuses. */
 int server_main(int argc, char **argv);
 int config_main(int argc, char **argv);
+int migrate_main(int argc, char **argv);
 int dev_main(int argc, char **argv);

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "store/sql.h"
 #include "store/store.h"
 
 struct driver_state;
@@ -40,6 +41,8 @@ enum commit_result { COMMIT_DONE, COMMIT_TAKEN_BACK, COMMIT_UNCERTAIN };
 
 struct driver {
         const char *name;
+        /* Connections serve any cell: open takes one for a batch, close gives it back. */
+        bool pooled;
 
         bool (*start)(const struct store_options *options, struct driver_state **ret_state, struct err *err);
         void (*stop)(struct driver_state *state);
@@ -65,7 +68,7 @@ struct driver {
         /* Calls pause(arg) now and then while a statement runs long; NULL ends that. */
         void (*set_pause)(struct conn *conn, void (*pause)(void *arg), void *arg);
 
-        bool (*prepare)(struct conn *conn, const char *text, int text_bytes, void **ret_handle,
+        bool (*prepare)(struct conn *conn, struct sql_statement *statement, void **ret_handle,
                         struct err *err);
         void (*finalize)(void *handle);
         /* Makes the statement ready for its next execution. */
@@ -93,3 +96,4 @@ struct driver {
 };
 
 extern const struct driver driver_sqlite;
+extern const struct driver driver_postgres;

@@ -2,6 +2,9 @@
 /* The migrations that this binary knows, embedded by tools/sqlgen.py. */
 #pragma once
 
+#include "base/err.h"
+#include "base/str.h"
+
 #include <stdint.h>
 
 struct migration {
@@ -9,6 +12,8 @@ struct migration {
         const char *title;
         const char *sha256; /* of the file, lower-case hex */
         const char *text;
+        const char *postgres_text;
+        const char *postgres_sha256;
 };
 
 struct migration_set {
@@ -19,3 +24,11 @@ struct migration_set {
 
 extern const struct migration_set migrations_cell;
 extern const struct migration_set migrations_directory;
+
+/*
+ * Whether the `at`-th migration that a database has recorded is the one of the
+ * set; STORE_FAILED, with what to do, if it is not. `postgres` says which of
+ * the checksums counts.
+ */
+bool migration_check(const struct migration_set *set, int at, int64_t number, struct str title,
+                     struct str sha256, bool postgres, struct err *err) MUST_USE;

@@ -91,7 +91,7 @@ bool sql_run_open(struct tx *tx, struct sql_statement *statement, struct sql_run
         if (place->handle && !place->busy) {
                 handle = place->handle;
         } else {
-                if (!driver->prepare(tx->conn, statement->text, statement->text_bytes, &handle, err))
+                if (!driver->prepare(tx->conn, statement, &handle, err))
                         return err_prefix(err, "statement %s", statement->name);
         }
         /* A second run of a statement whose first is still open gets one of its own. */

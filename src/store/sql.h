@@ -19,6 +19,8 @@ struct sql_statement {
         const char *name;
         const char *text;
         int text_bytes;
+        const char *postgres_text;
+        const char *types; /* of the parameters, one letter each: t text, b blob, i int */
         enum sql_scope scope;
         bool writes;
         /* Place in every connection's cache of prepared statements; 0 until the first use. */

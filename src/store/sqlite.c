@@ -332,13 +332,13 @@ static void conn_set_pause(struct conn *base, void (*pause)(void *arg), void *ar
         sqlite3_progress_handler(conn->db, pause ? PAUSE_STEPS : 0, pause ? on_progress : NULL, conn);
 }
 
-static bool statement_prepare(struct conn *base, const char *text, int text_bytes, void **ret_handle,
+static bool statement_prepare(struct conn *base, struct sql_statement *named, void **ret_handle,
                               struct err *err)
 {
         struct sqlite_conn *conn = (struct sqlite_conn *)base;
         sqlite3_stmt *statement = NULL;
-        int status =
-                sqlite3_prepare_v3(conn->db, text, text_bytes, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+        int status = sqlite3_prepare_v3(conn->db, named->text, named->text_bytes, SQLITE_PREPARE_PERSISTENT,
+                                        &statement, NULL);
 
         *ret_handle = statement;
         return status == SQLITE_OK || sqlite_fail(conn->db, status, "preparing", err);

@@ -28,31 +28,6 @@ static bool read_stamp(struct sqlite_conn *conn, int32_t *ret_stamp, struct err 
         return status == SQLITE_ROW || sqlite_fail(conn->db, status, "opening", err);
 }
 
-static bool check_recorded(const struct migration_set *set, int at,
-                           const struct sql_store_migration_list_row *row, struct err *err)
-{
-        if (at >= set->count || row->number > set->list[set->count - 1].number)
-                return err_set(
-                        err, ERR_STORE_FAILED,
-                        "the data was written by a newer version of Countersign (migration %04d %.*s); "
-                        "run that version",
-                        (int)row->number, STR_ARG(row->title));
-        const struct migration *known = &set->list[at];
-        if (row->number != known->number)
-                return err_set(
-                        err, ERR_STORE_FAILED,
-                        "the data has migration %04d where this version expects %04d %s; it comes from "
-                        "another line of development: use a fresh data folder",
-                        (int)row->number, known->number, known->title);
-        if (!str_is(row->sha256, known->sha256))
-                return err_set(
-                        err, ERR_STORE_FAILED,
-                        "migration %04d %s was changed after it had been applied to this data; run the "
-                        "version that wrote the data",
-                        known->number, known->title);
-        return true;
-}
-
 /* How many migrations of the set the file has had, all checked. */
 static bool count_applied(struct tx *tx, const struct migration_set *set, int *ret_count, struct err *err)
 {
@@ -68,7 +43,7 @@ static bool count_applied(struct tx *tx, const struct migration_set *set, int *r
                         return false;
                 if (!has)
                         return true;
-                if (!check_recorded(set, *ret_count, &row, err))
+                if (!migration_check(set, *ret_count, row.number, row.title, row.sha256, false, err))
                         return false;
                 ++*ret_count;
         }

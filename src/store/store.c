@@ -31,10 +31,10 @@ static unsigned handles_possible(unsigned wanted)
         return possible < wanted ? (unsigned)possible : wanted;
 }
 
-static unsigned threads(unsigned wanted)
+static unsigned threads(const struct store_options *options, unsigned wanted)
 {
-        if (wanted == 0)
-                return THREADS_DEFAULT;
+        if (wanted == 0) /* with PostgreSQL they mostly wait for the network */
+                return options->url ? 2 * THREADS_DEFAULT : THREADS_DEFAULT;
         return wanted < THREADS_MAX ? wanted : THREADS_MAX;
 }
 
@@ -48,7 +48,9 @@ static bool directory_touch(struct tx *tx, void *arg, struct err *err)
 
 bool store_open(const struct store_options *options, struct store **ret_store, struct err *err)
 {
-        unsigned writers = threads(options->writers), readers = threads(options->readers);
+        struct store_options given = *options;
+        unsigned writers = given.writers = threads(options, options->writers);
+        unsigned readers = given.readers = threads(options, options->readers);
         struct store *store = heap_alloc_zeroed(1, sizeof(*store));
 
         if (!store)
@@ -57,7 +59,7 @@ bool store_open(const struct store_options *options, struct store **ret_store, s
         pthread_mutex_init(&store->stats_lock, NULL);
         pthread_cond_init(&store->write_run.wake, NULL);
         pthread_cond_init(&store->read_run.wake, NULL);
-        store->driver = &driver_sqlite;
+        store->driver = options->url ? &driver_postgres : &driver_sqlite;
         store->handles_max = handles_possible(options->handles_max ? options->handles_max : HANDLES_DEFAULT);
         store->batch_max = options->batch_max ? options->batch_max : BATCH_DEFAULT;
         store->worker_count = writers + readers;
@@ -65,7 +67,7 @@ bool store_open(const struct store_options *options, struct store **ret_store, s
         if (!store->workers)
                 err_set(err, ERR_NO_MEMORY, "no memory for the store's threads");
         /* Opening the directory shows at once whether the folder can be used. */
-        if (!store->workers || !store->driver->start(options, &store->state, err) ||
+        if (!store->workers || !store->driver->start(&given, &store->state, err) ||
             !workers_start(store, writers, readers, err) ||
             !store_write(store, &CELL_DIRECTORY, NULL, directory_touch, NULL, err)) {
                 store_close(store);

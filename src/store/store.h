@@ -34,11 +34,28 @@ struct cell_ref {
 /* Use as `&CELL_DIRECTORY`. */
 #define CELL_DIRECTORY ((struct cell_ref){STR_NULL, STR_NULL})
 
+/* Where a region's cells are, when they are on PostgreSQL. */
+struct store_region {
+        const char *region;
+        const char *url; /* NULL: the store's own */
+};
+
 struct store_options {
-        const char *folder;       /* made if it is missing, mode 0700 */
+        const char *folder; /* made if it is missing, mode 0700 */
+        /*
+         * "postgres://…", for the directory and for each region that has no URL of its own; NULL: SQLite
+         * files in the folder. The regions listed are checked at the start, others when they are first
+         * used. `regions` and its strings must outlive the store.
+         */
+        const char *url;
+        const struct store_region *regions;
+        size_t region_count;
+        unsigned pool_max;        /* connections to one region's database; 0: one for each thread, and two */
+        unsigned lock_timeout_ms; /* 0: 10000 */
+        unsigned statement_timeout_ms; /* 0: 30000 */
         unsigned handles_max;     /* open database handles; 0: 256; less if few descriptors may be opened */
-        unsigned writers;         /* threads; 0: 2 */
-        unsigned readers;         /* threads; 0: 2 */
+        unsigned writers;         /* threads; 0: 2, with PostgreSQL 4 */
+        unsigned readers;         /* threads; 0: 2, with PostgreSQL 4 */
         unsigned batch_max;       /* jobs in one commit or one snapshot; 0: 512 */
         unsigned busy_timeout_ms; /* how long to wait for another process; 0: 2000 */
         unsigned cache_kib;       /* page cache of one handle, at most; 0: 1024 */

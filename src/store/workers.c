@@ -341,7 +341,7 @@ static struct conn *write_batch(struct worker *worker, struct conn *conn)
                         worker->delta.checkpoint_us += since_us(start_us);
                 }
         }
-        if (conn->broken) {
+        if (conn->broken || conn->driver->pooled) {
                 cell_disconnect(store, conn);
                 conn = NULL;
         }
@@ -397,7 +397,7 @@ static struct conn *read_batch(struct worker *worker, struct conn *conn)
                 conn->driver->set_pause(conn, NULL, NULL);
                 conn->driver->roll_back(conn);
         }
-        if (conn && conn->broken) {
+        if (conn && (conn->broken || conn->driver->pooled)) {
                 cell_disconnect(store, conn);
                 conn = NULL;
         }

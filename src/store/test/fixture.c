@@ -1,9 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/test/fixture.h"
 
+#include "store/postgres_migrate.h"
+
 #include <ftw.h>
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+static const struct store_region regions[] = {{"eu", NULL}, {"us", NULL}};
+
+bool fixture_on_postgres(void)
+{
+        const char *which = getenv("COUNTERSIGN_TEST_STORE");
+
+        return which && strcmp(which, "postgres") == 0;
+}
+
+/* As the superuser, who is not there for the store. */
+static void execute(const char *before, const char *name, const char *after)
+{
+        char url[256], text[256];
+
+        snprintf(url, sizeof(url), "%s user=postgres dbname=postgres", getenv("COUNTERSIGN_TEST_POSTGRES"));
+        snprintf(text, sizeof(text), "%s %s %s", before, name, after);
+        PGconn *pq = PQconnectdb(url);
+        PGresult *result = PQexec(pq, text);
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+                fail_msg("%s: %s", text, PQerrorMessage(pq));
+        PQclear(result);
+        PQfinish(pq);
+}
+
+static void make_database(struct fixture *fixture)
+{
+        static const char *const names[] = {"eu", "us"};
+        char owner[256];
+        struct err err;
+
+        snprintf(fixture->database, sizeof(fixture->database), "t_%s", strrchr(fixture->folder, '-') + 1);
+        for (char *c = fixture->database; *c; c++)
+                *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        /* Upper and lower case letters of the folder's name are one here. */
+        snprintf(fixture->database + strlen(fixture->database), 16, "_%d", (int)getpid());
+        execute("CREATE DATABASE", fixture->database, "OWNER countersign_owner");
+        snprintf(owner, sizeof(owner), "%s user=countersign_owner dbname=%s",
+                 getenv("COUNTERSIGN_TEST_POSTGRES"), fixture->database);
+        snprintf(fixture->url, sizeof(fixture->url), "%s user=countersign_server dbname=%s",
+                 getenv("COUNTERSIGN_TEST_POSTGRES"), fixture->database);
+        const struct store_migrate_options migrate = {.url = owner,
+                                                      .server_role = "countersign_server",
+                                                      .directory = true,
+                                                      .regions = names,
+                                                      .region_count = 2};
+        if (!store_migrate(&migrate, &err))
+                fail_msg("%s: %s", err_name(err.code), err.message);
+        fixture->options.url = fixture->url;
+        fixture->options.regions = regions;
+        fixture->options.region_count = 2;
+}
 
 struct fixture *fixture_new(const struct store_options *options)
 {
@@ -16,6 +71,8 @@ struct fixture *fixture_new(const struct store_options *options)
         if (options)
                 fixture->options = *options;
         fixture->options.folder = fixture->folder;
+        if (fixture_on_postgres())
+                make_database(fixture);
         fixture_open(fixture);
         return fixture;
 }
@@ -34,6 +91,8 @@ void fixture_free(struct fixture *fixture)
                 return;
         store_close(fixture->store);
         nftw(fixture->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        if (fixture->options.url)
+                execute("DROP DATABASE", fixture->database, "WITH (FORCE)");
         free(fixture);
 }
 

@@ -16,10 +16,14 @@
 
 struct fixture {
         char folder[256];
+        /* Of its own as well, on the PostgreSQL that COUNTERSIGN_TEST_POSTGRES names. */
+        char database[64], url[256];
         struct store_options options;
         struct store *store;
 };
 
+/* Whether COUNTERSIGN_TEST_STORE asks for PostgreSQL: tests/scenarios/postgres.py. */
+bool fixture_on_postgres(void);
 /* `options` may be NULL; its folder is not used. */
 struct fixture *fixture_new(const struct store_options *options);
 /* Closes, and removes the folder. */
