@@ -8,7 +8,12 @@
 
 #include <stdio.h>
 
-enum { OUTPUT_DRAIN_MS = 10 * 1000, REST_MS = 5 * 1000, REPORT_JSON_MAX_BYTES = 4 * REPORT_MAX_BYTES };
+enum {
+        OUTPUT_DRAIN_MS = 10 * 1000,
+        REST_MS = 5 * 1000,
+        SEND_ARENA_BYTES = 1024 * 1024,
+        REPORT_JSON_MAX_BYTES = 4 * REPORT_MAX_BYTES
+};
 
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
@@ -221,7 +226,7 @@ static bool send_piece(void *arg, int64_t offset, struct str piece, struct err *
         ARENA_SCOPED arena;
         bool ok;
 
-        arena_init(&arena, 1024 * 1024);
+        arena_init(&arena, SEND_ARENA_BYTES);
         ok = server_send_output(&claim->executor->server, &arena, claim->action, offset, piece, &verdict,
                                 err);
         /* What the server does not want is not worth another try. */

@@ -137,7 +137,7 @@ static bool next_key(struct reader *r, struct str *ret_key, bool *ret_end)
 
 static bool read_rule(struct reader *r, enum effect effect, struct floor_rule *ret)
 {
-        struct str value;
+        struct str value = STR_NULL;
         uint64_t number;
 
         if (!next_scalar(r, "`refuse` or a number of decisions", &value))
@@ -161,7 +161,7 @@ static bool read_rule(struct reader *r, enum effect effect, struct floor_rule *r
 
 static bool read_operations(struct reader *r, struct section *section)
 {
-        struct str text, operation, connector;
+        struct str text = STR_NULL, operation, connector;
 
         if (!next_is(r, FYET_SEQUENCE_START, "a list of operations"))
                 return false;
@@ -189,8 +189,8 @@ static bool read_operations(struct reader *r, struct section *section)
 static bool read_section(struct reader *r, struct section *section)
 {
         enum effect effect;
-        struct str key;
-        bool end;
+        struct str key = STR_NULL;
+        bool end = false;
 
         if (!next_is(r, FYET_MAPPING_START, "a mapping: `reads`, `changes`, `destroys`, `operations`"))
                 return false;
@@ -223,8 +223,8 @@ static bool read_section(struct reader *r, struct section *section)
 static bool read_environments(struct reader *r)
 {
         struct section *section;
-        struct str name;
-        bool end;
+        struct str name = STR_NULL;
+        bool end = false;
 
         if (!next_is(r, FYET_MAPPING_START, "a mapping of environments"))
                 return false;
@@ -251,7 +251,7 @@ static bool read_environments(struct reader *r)
 static bool read_top(struct reader *r)
 {
         bool has_default = false, has_environments = false, end;
-        struct str key;
+        struct str key = STR_NULL;
 
         if (!next_is(r, FYET_MAPPING_START, "a mapping: `default`, `environments`"))
                 return false;

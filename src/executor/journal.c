@@ -224,7 +224,7 @@ static bool read_line(void *arg, struct str text, unsigned number, struct err *e
 
 bool journal_create(const char *dir, const struct journal_io *io, struct err *err)
 {
-        struct journal *journal;
+        struct journal *journal = NULL;
 
         if (journal_file_create(dir, io, err))
                 return true;

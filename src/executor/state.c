@@ -48,10 +48,11 @@ static bool file_read(const char *path, struct arena *arena, size_t max_bytes, s
                       bool *ret_found, struct err *err)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        struct stat st;
+        struct stat st = {0};
         char *bytes;
         ssize_t n;
 
+        *ret = STR_NULL;
         *ret_found = fd >= 0;
         if (fd < 0)
                 return errno == ENOENT || err_set_errno(err, ERR_SYSTEM, errno, "cannot open %s", path);
@@ -169,7 +170,7 @@ static bool make_key(struct state *state, const char *path, uint8_t seed[ED25519
 static bool load_key(struct state *state, struct err *err)
 {
         uint8_t seed[ED25519_SEED_SIZE];
-        struct str text, bytes;
+        struct str text = STR_NULL, bytes = STR_NULL;
         struct arena arena;
         char path[512];
         bool found, ok;
@@ -220,7 +221,7 @@ static bool read_credential(struct state *state, struct str text, struct err *er
 
 static bool load_credential(struct state *state, struct err *err)
 {
-        struct str text;
+        struct str text = STR_NULL;
         char path[512];
         bool found;
 
@@ -329,7 +330,7 @@ bool state_read_roster(struct state *state, struct arena *arena, struct roster *
 {
         struct dsse_envelope envelope;
         char folder[512], path[520 + 32];
-        struct str text;
+        struct str text = STR_NULL;
         bool found;
 
         if (!path_in(state, "roster", folder, err))

@@ -73,7 +73,7 @@ static void write_port_bindings(struct json_writer *w, const struct json *ports)
         json_key(w, "PortBindings");
         json_object_begin(w);
         for (uint32_t i = 0; ports && i < ports->count; i++) {
-                struct str port = ports->members[i].value.string, address;
+                struct str port = ports->members[i].value.string, address = STR("");
 
                 (void)str_cut(&port, ':', &address);
                 json_key_str(w, ports->members[i].key);
@@ -195,7 +195,7 @@ static void print_id(struct output *output, struct str id)
 void docker_create(struct docker *docker, struct arena *arena, const struct statement *statement,
                    struct output *output, struct connector_result *ret)
 {
-        struct str id;
+        struct str id = STR_NULL;
 
         if (!make(docker, arena, statement, &id, ret))
                 return;
@@ -209,7 +209,7 @@ void docker_create(struct docker *docker, struct arena *arena, const struct stat
 struct run {
         struct docker *docker;
         struct arena *arena;
-        struct str id;
+        struct str id = STR_NULL;
         int64_t wait_ms;
         bool auto_remove;
         struct docker_body attached; /* what it prints */

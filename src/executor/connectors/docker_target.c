@@ -126,7 +126,7 @@ static bool check_name(struct docker *docker, struct arena *arena, enum target_k
                        const struct statement *statement, struct err *err)
 {
         struct str id = statement_fact(statement, "id");
-        struct connector_facts now;
+        struct connector_facts now = {0};
 
         if (str_eq(statement->target_name, id))
                 return true;
@@ -178,7 +178,7 @@ bool docker_check(struct connector *connector, struct arena *arena, const struct
         struct docker *docker = (struct docker *)connector;
         const struct catalogue_operation *operation =
                 catalogue_find(statement->connector, statement->operation);
-        struct connector_facts now;
+        struct connector_facts now = {0};
         struct str body;
 
         if (!operation)
