@@ -329,6 +329,16 @@ static void conn_read_head(struct http_conn *conn)
         }
 }
 
+/* Unread bytes would turn our close into a reset, which can destroy the reply on its way. */
+static bool conn_has_unread(struct http_conn *conn)
+{
+        const struct http_exchange *x = conn->x;
+        char byte;
+
+        return !x->body.done || x->raw_at < x->raw_len || net_has_pending(&conn->net) ||
+               recv(conn->net.fd, &byte, 1, MSG_PEEK) > 0;
+}
+
 /* The fiber has ended: goes on with the next request, or ends. */
 static void conn_request_done(struct loop_task *task)
 {
@@ -343,7 +353,10 @@ static void conn_request_done(struct loop_task *task)
                 return;
         }
         if (x->close_after || listener->draining) {
-                conn_linger(conn);
+                if (conn_has_unread(conn))
+                        conn_linger(conn);
+                else
+                        conn_close(conn);
                 return;
         }
         if (left > 0) {
