@@ -145,7 +145,7 @@ static void conn_linger(struct http_conn *conn)
         }
         conn->state = CONN_LINGER;
         net_arm(&conn->net, UV_READABLE);
-        conn_deadline(conn, LINGER_TIMEOUT_MS);
+        conn_deadline(conn, conn->listener->draining ? LINGER_DRAIN_MS : LINGER_TIMEOUT_MS);
 }
 
 static void conn_lingering(struct http_conn *conn)
@@ -477,8 +477,10 @@ void conn_drain(struct http_conn *conn)
                 if (conn->x->notify)
                         fiber_event_fire(conn->x->notify);
                 break;
-        case CONN_HEAD:
         case CONN_LINGER:
+                conn_deadline(conn, LINGER_DRAIN_MS);
+                break;
+        case CONN_HEAD:
         case CONN_CLOSED:
                 break;
         }

@@ -16,6 +16,7 @@ enum {
         BODY_DISCARD_MAX = 256 * 1024, /* unread by the handler, read for the next request's sake */
         DISCARD_TIMEOUT_MS = 2000,
         LINGER_TIMEOUT_MS = 2000,
+        LINGER_DRAIN_MS = 100,
         LINGER_MAX_BYTES = 1024 * 1024,
 };
 
