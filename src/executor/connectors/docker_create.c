@@ -209,7 +209,7 @@ void docker_create(struct docker *docker, struct arena *arena, const struct stat
 struct run {
         struct docker *docker;
         struct arena *arena;
-        struct str id = STR_NULL;
+        struct str id;
         int64_t wait_ms;
         bool auto_remove;
         struct docker_body attached; /* what it prints */
