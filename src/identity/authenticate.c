@@ -2,6 +2,7 @@
 #include "identity/authenticate.h"
 
 #include "api/services.h"
+#include "base/clock.h"
 #include "base/heap.h"
 #include "identity/cache.h"
 #include "identity/identity.h"
@@ -19,11 +20,14 @@ enum {
         SCRATCH_BYTES = 64 * 1024,
 };
 
-/* A key that was verified. The hash, not the key, is kept. */
+/*
+ * A key that was verified. Its hash is kept, not the key, and under a salt of
+ * this process: one SHA-256 for each request, where the stored keyed hash costs
+ * the derivation of its key besides.
+ */
 struct known_key {
         char prefix[CREDENTIAL_PREFIX_SIZE];
-        struct sha256 hash;
-        uint32_t hash_version;
+        struct sha256 salted;
         int64_t expires_ms;         /* INT64_MAX: never */
         struct principal principal; /* name and region point behind the struct */
         char region[REGION_SIZE];
@@ -39,8 +43,9 @@ struct known_place {
 
 struct identity {
         const struct services *services;
-        pthread_mutex_t lock; /* of all below */
-        uint64_t generation;  /* grows whenever something is forgotten */
+        uint8_t salt[SHA256_SIZE]; /* constant */
+        pthread_mutex_t lock;      /* of all below */
+        uint64_t generation;       /* grows whenever something is forgotten */
         unsigned next_way;
         struct known_key *keys[KEY_SETS][KEY_WAYS];
         struct known_place places[PLACE_SETS][PLACE_WAYS];
@@ -53,6 +58,7 @@ struct identity *identity_new(const struct services *services)
         if (!identity)
                 return NULL;
         identity->services = services;
+        random_bytes(identity->salt, sizeof(identity->salt));
         if (pthread_mutex_init(&identity->lock, NULL) != 0) {
                 heap_free(identity);
                 return NULL;
@@ -79,6 +85,13 @@ static uint32_t hash_of(struct str text)
         for (size_t i = 0; i < text.len; i++)
                 hash = (hash ^ (unsigned char)text.ptr[i]) * 16777619u;
         return hash ^ hash >> 15;
+}
+
+static void salted_hash(const struct identity *identity, struct str token, struct sha256 *ret)
+{
+        const struct str parts[] = {str_make(identity->salt, sizeof(identity->salt)), token};
+
+        sha256_of_parts(parts, 2, ret);
 }
 
 static bool refuse(struct err *err)
@@ -115,6 +128,7 @@ enum lookup identity_authenticate_quick(struct identity *identity, struct arena 
                                         int64_t now_ms, struct principal *ret, struct err *err)
 {
         struct known_key *known;
+        struct sha256 salted;
         struct str prefix;
 
         if (!credential_prefix(token, "cs", &prefix)) {
@@ -124,8 +138,8 @@ enum lookup identity_authenticate_quick(struct identity *identity, struct arena 
         known = copy_known(identity, arena, prefix);
         if (!known)
                 return LOOKUP_UNKNOWN;
-        if (!credential_matches(identity->services, token, sha256_str(&known->hash), known->hash_version) ||
-            now_ms >= known->expires_ms) {
+        salted_hash(identity, token, &salted);
+        if (!str_eq_secret(sha256_str(&salted), sha256_str(&known->salted)) || now_ms >= known->expires_ms) {
                 (void)refuse(err);
                 return LOOKUP_REFUSED;
         }
@@ -226,17 +240,15 @@ static struct known_key *known_from_row(const struct key_look *look, const struc
         struct known_key *key = heap_alloc_zeroed(1, sizeof(*key) + row->name.len);
         enum principal_kind kind;
 
-        if (!key || row->hash.len != SHA256_SIZE || look->prefix.len >= sizeof(key->prefix) ||
-            cell->region.len >= sizeof(key->region) || !principal_kind_from(row->kind, &kind)) {
+        if (!key || look->prefix.len >= sizeof(key->prefix) || cell->region.len >= sizeof(key->region) ||
+            !principal_kind_from(row->kind, &kind)) {
                 heap_free(key);
                 return NULL;
         }
         memcpy(key->prefix, look->prefix.ptr, look->prefix.len);
-        memcpy(key->hash.bytes, row->hash.ptr, SHA256_SIZE);
         memcpy(key->region, cell->region.ptr, cell->region.len);
         memcpy(key->name, row->name.ptr, row->name.len);
         key->name_len = row->name.len;
-        key->hash_version = (uint32_t)row->hash_version;
         key->expires_ms = row->has_expires_ms ? row->expires_ms : INT64_MAX;
         key->principal = (struct principal){
                 .kind = kind,
@@ -286,6 +298,7 @@ BLOCKING_FN bool identity_authenticate(struct identity *identity, struct arena *
         key = known_from_row(&look, &cell);
         if (!key)
                 return err_set(err, ERR_NO_MEMORY, "no memory for the caller's identity");
+        salted_hash(identity, token, &key->salted);
         *ret = key->principal;
         ret->name = arena_str(arena, look.row.name);
         ret->region = arena_str(arena, cell.region);
