@@ -330,6 +330,35 @@ static void what_is_too_large_is_refused(void **state)
         cel_program_free(world_compile(w, buf_str(&text).ptr));
 }
 
+static double thread_ms(void);
+
+/* cel.bind(a, {1: []}, cel.bind(b, {a: a}, …)): the type doubles each time. */
+static void a_huge_type_takes_no_time(void **state)
+{
+        static const char *const firsts[] = {"[]", "1", "{1: []}", "optional.none()"};
+        struct world *w = *state;
+
+        for (size_t first = 0; first < sizeof(firsts) / sizeof(firsts[0]); first++) {
+                struct cel_program *program;
+                struct err err;
+                double start;
+                BUF_SCOPED text;
+
+                buf_init(&text, 65536);
+                buf_printf(&text, "cel.bind(v0, %s, ", firsts[first]);
+                for (int i = 1; i < 40; i++)
+                        buf_printf(&text, "cel.bind(v%d, {v%d: [v%d, v%d]}, ", i, i - 1, i - 1, i - 1);
+                buf_append_c(&text, "v39 == v39");
+                for (int i = 0; i < 40; i++)
+                        buf_append_char(&text, ')');
+                start = thread_ms();
+                if (!cel_compile(w->env, buf_str(&text), NULL, &program, &err))
+                        fail_msg("%s", err.message);
+                assert_true(thread_ms() - start < 100);
+                cel_program_free(program);
+        }
+}
+
 static double thread_ms(void)
 {
         struct timespec now;
@@ -401,6 +430,7 @@ int main(int argc, char **argv)
                 TEST(a_program_is_shared_by_threads),
                 TEST(the_deepest_expression_fits_a_fiber),
                 TEST(what_is_too_large_is_refused),
+                TEST(a_huge_type_takes_no_time),
                 TEST(a_bomb_is_stopped_by_its_budget),
         };
 

@@ -33,16 +33,21 @@ const struct cel_type *type_make(struct arena *arena, enum type_kind kind, struc
 {
         struct cel_type *type = ARENA_NEW(arena, struct cel_type);
         const struct cel_type **copy = ARENA_ARRAY(arena, const struct cel_type *, count);
+        uint32_t size = count;
 
         if (!type || !copy)
                 return NULL;
         for (uint32_t i = 0; i < count; i++) {
                 if (!params[i])
                         return NULL;
+                size += params[i]->size;
                 copy[i] = params[i];
                 type->generic |= params[i]->generic;
                 type->open |= params[i]->open;
         }
+        if (size > TYPE_SIZE_MAX)
+                return type_simple(TYPE_DYN);
+        type->size = (uint16_t)size;
         type->kind = (uint8_t)kind;
         type->name = name;
         type->params = copy;

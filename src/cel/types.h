@@ -28,8 +28,9 @@ enum type_kind {
 struct cel_type {
         uint8_t kind;
         uint8_t count;
-        bool generic; /* a TYPE_PARAM is within */
-        bool open;    /* a TYPE_VAR is within */
+        bool generic;  /* a TYPE_PARAM is within */
+        bool open;     /* a TYPE_VAR is within */
+        uint16_t size; /* types within, itself not counted */
         uint32_t index;
         struct str name; /* TYPE_OPAQUE */
         const struct cel_type *const *params;
@@ -37,7 +38,12 @@ struct cel_type {
 
 /* The constant type of a kind without parameters (list and map: of dyn). */
 const struct cel_type *type_simple(enum type_kind kind);
-/* NULL when the arena is full. */
+/*
+ * NULL when the arena is full. Types share their parts, so that few words can
+ * name a huge one ({a: a} of {b: b} of …): one with more than TYPE_SIZE_MAX
+ * parts is dyn.
+ */
+enum { TYPE_SIZE_MAX = 256 };
 const struct cel_type *type_make(struct arena *arena, enum type_kind kind, struct str name,
                                  const struct cel_type *const *params, uint32_t count);
 const struct cel_type *type_list(struct arena *arena, const struct cel_type *item);
