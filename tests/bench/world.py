@@ -75,7 +75,9 @@ class FileServer(harness.Server):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env, **(env or {})})
         self.url = f"http://127.0.0.1:{self.port}"
         self.first_reply(60)
-        text = self.log.read_bytes()[at:].decode(errors="replace")
+        text = ""
+        while " serving " not in text:  # it answers a moment before it says so
+            text = self.log.read_bytes()[at:].decode(errors="replace")
         key = re.search(r"^API key:\s+(cs_\S+)", text, re.M)
         if key:
             self.bootstrap_key = key.group(1)
