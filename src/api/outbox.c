@@ -10,14 +10,17 @@ bool outbox_append(struct tx *tx, const char *type, struct str subject, struct s
 {
         enum { PRUNE_EVERY = 256 };
         struct id id = id_new("evt");
-        struct sql_outbox_append_row row;
+        struct sql_outbox_last_row last;
+        int64_t seq;
         bool found;
 
-        if (!sql_outbox_append(tx, id_str(&id), str_from(type), subject, now_ms, data_json, &row, &found,
-                               err))
+        /* Writes of a cell run one after another, so the next number is one more than the last. */
+        if (!sql_outbox_last(tx, &last, &found, err))
                 return false;
-        if (row.seq % PRUNE_EVERY == 0 && row.seq > OUTBOX_KEEP &&
-            !sql_outbox_prune(tx, row.seq - OUTBOX_KEEP, err))
+        seq = last.seq + 1;
+        if (!sql_outbox_insert(tx, seq, id_str(&id), str_from(type), subject, now_ms, data_json, err))
+                return false;
+        if (seq % PRUNE_EVERY == 0 && seq > OUTBOX_KEEP && !sql_outbox_prune(tx, seq - OUTBOX_KEEP, err))
                 return false;
         notify_on_commit(tx, subject);
         return true;

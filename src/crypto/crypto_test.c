@@ -363,9 +363,28 @@ static void secret_memory_is_zeroed_and_large_enough(void **state)
         secret_free(NULL, 5000);
 }
 
+/* RFC 4231 sections 4.3 and 4.7: a short key, and one longer than a block. */
+static void hmac_gives_the_standards_values(void **state)
+{
+        uint8_t key[131];
+        struct sha256 mac;
+        char hex[SHA256_HEX_SIZE];
+
+        (void)state;
+        hmac_sha256(STR("Jefe"), STR("what do ya want for nothing?"), &mac);
+        sha256_format(&mac, hex);
+        assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        memset(key, 0xaa, sizeof(key));
+        hmac_sha256(str_make(key, sizeof(key)),
+                    STR("Test Using Larger Than Block-Size Key - Hash Key First"), &mac);
+        sha256_format(&mac, hex);
+        assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(hmac_gives_the_standards_values),
                 cmocka_unit_test(hash_in_pieces_equals_hash_of_whole),
                 cmocka_unit_test(pae_has_the_bytes_of_the_specification),
                 cmocka_unit_test(every_altered_byte_of_an_envelope_costs_a_signature),

@@ -4,7 +4,6 @@
 #include "crypto/secret.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -125,14 +124,25 @@ void sha256_end(struct sha256_stream *stream, struct sha256 *ret)
 
 void hmac_sha256(struct str key, struct str bytes, struct sha256 *ret)
 {
-        /* OpenSSL takes a NULL key for "the one before". */
-        const char *key_bytes = key.len > 0 ? key.ptr : "";
-        unsigned len = 0;
-        pthread_once(&sha256_once, sha256_start);
-        if (key.len > INT32_MAX ||
-            !HMAC(sha256_algorithm, key_bytes, (int)key.len,
-                  (const unsigned char *)(bytes.len > 0 ? bytes.ptr : ""), bytes.len, ret->bytes, &len))
-                sha256_die();
+        enum { BLOCK_SIZE = 64 };
+        uint8_t block[BLOCK_SIZE] = {0};
+        struct sha256 inner;
+        /* Our own, since OpenSSL 3's looks its algorithms up at every call. RFC 2104 section 2:
+         * "H(K XOR opad, H(K XOR ipad, text))", K hashed first where it is longer than a block. */
+        if (key.len > BLOCK_SIZE) {
+                sha256_of(key, &inner);
+                memcpy(block, inner.bytes, SHA256_SIZE);
+        } else if (key.len > 0) {
+                memcpy(block, key.ptr, key.len);
+        }
+        for (size_t i = 0; i < BLOCK_SIZE; i++)
+                block[i] ^= 0x36;
+        sha256_of_parts((const struct str[]){str_make(block, BLOCK_SIZE), bytes}, 2, &inner);
+        for (size_t i = 0; i < BLOCK_SIZE; i++)
+                block[i] ^= 0x36 ^ 0x5c;
+        sha256_of_parts((const struct str[]){str_make(block, BLOCK_SIZE), sha256_str(&inner)}, 2, ret);
+        secret_wipe(block, sizeof(block));
+        secret_wipe(&inner, sizeof(inner));
 }
 
 /* RFC 5869 section 2.3: T(n) = HMAC(PRK, T(n - 1) | info | n). */

@@ -13,19 +13,19 @@
 static bool log_insert(struct tx *tx, struct str leaf, struct log_position *ret, struct err *err)
 {
         struct sha256 hash;
-        struct sql_log_entry_append_row row;
+        struct sql_log_entry_next_row row;
         bool found;
         merkle_leaf(leaf, &hash);
-        if (!sql_log_entry_append(tx, sha256_str(&hash), leaf, &row, &found, err))
+        if (!sql_log_entry_next(tx, &row, &found, err))
                 return false;
         if (!found) {
                 /* The first entry of a cell opens its log. */
-                if (!sql_log_epoch_open(tx, 1, clock_now_ms(), err) ||
-                    !sql_log_entry_append(tx, sha256_str(&hash), leaf, &row, &found, err))
+                row = (struct sql_log_entry_next_row){.epoch = 1};
+                if (!sql_log_epoch_open(tx, row.epoch, clock_now_ms(), err))
                         return false;
-                if (!found)
-                        return err_set(err, ERR_STORE_FAILED, "the log could not be opened");
         }
+        if (!sql_log_entry_insert(tx, row.epoch, row.seq, sha256_str(&hash), leaf, err))
+                return false;
         if (!log_tree_complete(tx, row.epoch, (uint64_t)row.seq, err))
                 return false;
         if (ret)

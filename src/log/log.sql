@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- The next entry of the current epoch; no row when there is no epoch yet.
--- name: log_entry_append :one
--- in: hash blob, leaf blob
+-- Where the next entry goes: writes of a cell run one after another. No row when there is no epoch yet.
+-- name: log_entry_next :one
 -- out: epoch int, seq int
-INSERT INTO log_entry (tenant_id, epoch, seq, hash, leaf)
-SELECT $1, current.epoch,
-       coalesce((SELECT max(last.seq) + 1 FROM log_entry AS last
-                  WHERE last.tenant_id = $1 AND last.epoch = current.epoch), 0),
-       $2, $3
-  FROM (SELECT max(epoch) AS epoch FROM log_epoch WHERE tenant_id = $1) AS current
- WHERE current.epoch IS NOT NULL
-RETURNING epoch, seq;
+SELECT epoch, coalesce((SELECT max(last.seq) + 1 FROM log_entry AS last
+                         WHERE last.tenant_id = $1 AND last.epoch = log_epoch.epoch), 0) AS seq
+  FROM log_epoch WHERE tenant_id = $1
+ ORDER BY epoch DESC LIMIT 1;
+
+-- The key is the lock.
+-- name: log_entry_insert :exec
+-- in: epoch int, seq int, hash blob, leaf blob
+INSERT INTO log_entry (tenant_id, epoch, seq, hash, leaf) VALUES ($1, $2, $3, $4, $5);
 
 -- name: log_epoch_open :exec
 -- in: epoch int, now int

@@ -59,7 +59,7 @@ CREATE TABLE action (
         UNIQUE (tenant_id, digest),
         FOREIGN KEY (tenant_id, workspace_id) REFERENCES workspace (tenant_id, id),
         FOREIGN KEY (tenant_id, requester_id) REFERENCES principal (tenant_id, id)
-) STRICT, WITHOUT ROWID;
+) STRICT; -- with rowid: a row with its statement is wide, and would overflow the pages of an index
 
 CREATE INDEX action_by_workspace ON action (tenant_id, workspace_id, id);
 CREATE INDEX action_by_state ON action (tenant_id, workspace_id, state, id);
