@@ -25,13 +25,13 @@ static FIBER_FN void handler(struct http_exchange *x, void *arg)
                         reply_text(x, body);
         } else if (str_is(path, "/stream")) {
                 if (http_stream_begin(x, 200, NULL, 0, &err) && http_stream_write(x, STR("one"), &err) &&
-                    http_stream_write(x, STR("two"), &err))
-                        f->notified = http_stream_end(x, &err);
+                    http_stream_write(x, STR("two"), &err) && http_stream_end(x, &err))
+                        note(f, &f->streams_ended);
         } else if (str_is(path, "/events")) {
                 if (sse_begin(x, NULL, 0, &err) && sse_comment(x, STR("c"), &err) &&
                     sse_send(x, STR("a"), STR("1"), STR("x\ny"), &err) &&
-                    sse_send(x, STR(""), STR(""), STR("z"), &err))
-                        f->notified = http_stream_end(x, &err);
+                    sse_send(x, STR(""), STR(""), STR("z"), &err) && http_stream_end(x, &err))
+                        note(f, &f->streams_ended);
         } else if (str_is(path, "/hang")) {
                 struct fiber_event event = {0};
 

@@ -37,6 +37,7 @@ struct fixture {
         pthread_cond_t changed;
         int entered;
         int finished;
+        int streams_ended;
         enum err_code last_error;
         bool notified;
         bool was_gone;
