@@ -170,9 +170,9 @@ static void print_page(const struct dev *dev, const struct server_first *first)
         printf("  profiles   %s (administrator, approver)\n"
                "             %s (an agent)\n\n"
                "Try, in another terminal:\n\n"
-               "  countersign action submit test docker container.list --wait --profile %s\n\n"
+               "  %s action submit test docker container.list --wait --profile %s\n\n"
                "Ctrl-C ends server and executor; the data stays in %s.\n\n",
-               dev->admin, dev->agent, dev->agent, dev->data);
+               dev->admin, dev->agent, program_invocation_name, dev->agent, dev->data);
         (void)fflush(stdout);
 }
 

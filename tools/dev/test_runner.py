@@ -159,13 +159,13 @@ SANITIZERS = {
 }
 
 
-def phase_unit(kind, multiplier=1):
+def phase_unit(kind, multiplier=1, suite=("--no-suite", "conformance")):
     def phase(result):
         folder = ROOT / "build" / kind
         logs = folder / "meson-logs" / "testlog.json"
         logs.unlink(missing_ok=True)
         code, text = run(["meson", "test", "-C", str(folder), "--no-rebuild", "--num-processes", "2",
-                          "--timeout-multiplier", str(multiplier)], f"unit-{kind}", env=SANITIZERS)
+                          "--timeout-multiplier", str(multiplier), *suite], f"unit-{kind}", env=SANITIZERS)
         if not logs.exists():
             result.add(False, f"meson test ran nothing:\n{tail(text)}")
             return
@@ -246,27 +246,6 @@ def phase_exchanges(result):
         result.add(code == 0, tail(text, 40))
 
 
-def phase_conformance(result):
-    """tests/conformance/*.py: programs that print the summary line."""
-    for path in sorted((ROOT / "tests" / "conformance").glob("*.py")):
-        code, text = run([sys.executable, str(path), "--build", "build/test"], f"conformance-{path.stem}")
-        if code == 77:
-            result.skip(f"{path.name}: {text.strip().splitlines()[-1] if text.strip() else 'says no reason'}")
-            continue
-        summary = SUMMARY.findall(text)
-        if summary:
-            passed, failed, skipped = (int(n) for n in summary[-1])
-            result.passed += passed
-            result.failed += failed
-            if skipped:
-                result.skip(f"{path.name}: see its log", skipped)
-            if failed or code:
-                result.notes.append(f"{path.name}:\n{tail(text)}")
-                result.failed += code != 0 and not failed
-        else:
-            result.add(code == 0, f"{path.name}:\n{tail(text)}")
-
-
 def phase_fuzz(seconds):
     def phase(result):
         if not build("fuzz", result):
@@ -334,7 +313,7 @@ PHASES = [
     ("checks", phase_checks),
     ("build test", phase_build("test")),
     ("unit", phase_unit("test")),
-    ("conformance", phase_conformance),
+    ("conformance", phase_unit("test", suite=("--suite", "conformance"))),
     ("scenarios", phase_scenarios("test", "test", record=True)),
     ("contract", phase_exchanges),
     ("build release", phase_build("release")),
