@@ -34,6 +34,8 @@ struct deadlines {
         bool stopping;
         struct cell_due *cells;
         size_t count, room;
+        /* Places in `cells`, plus one, by the tenant's hash; open addressing, twice as large as `room`. */
+        uint32_t *index;
 };
 
 static struct cell_ref ref_of(const struct cell_due *cell)
@@ -41,27 +43,67 @@ static struct cell_ref ref_of(const struct cell_due *cell)
         return (struct cell_ref){.tenant = id_str(&cell->tenant), .region = str_from(cell->region)};
 }
 
+/* FNV-1a; ids are random at their end. */
+static size_t hash_of(struct str tenant)
+{
+        uint32_t hash = 2166136261u;
+
+        for (size_t i = 0; i < tenant.len; i++)
+                hash = (hash ^ (unsigned char)tenant.ptr[i]) * 16777619u;
+        return hash;
+}
+
+/* With the lock. The slot of the cell, or the free one where it belongs. */
+static uint32_t *slot_of(const struct deadlines *deadlines, const struct cell_ref *ref)
+{
+        size_t slots = 2 * deadlines->room;
+
+        for (size_t at = hash_of(ref->tenant) % slots;; at = (at + 1) % slots) {
+                uint32_t *slot = &deadlines->index[at];
+                const struct cell_due *cell = *slot ? &deadlines->cells[*slot - 1] : NULL;
+
+                if (!cell || (str_is(ref->tenant, cell->tenant.text) && str_is(ref->region, cell->region)))
+                        return slot;
+        }
+}
+
+/* With the lock. */
+static bool grow(struct deadlines *deadlines)
+{
+        size_t room = deadlines->room ? 2 * deadlines->room : 16;
+        uint32_t *index = heap_alloc_zeroed(2 * room, sizeof(*index));
+        struct cell_due *cells = heap_realloc(deadlines->cells, room * sizeof(*cells));
+
+        if (cells)
+                deadlines->cells = cells;
+        if (!index || !cells) {
+                heap_free(index);
+                return false;
+        }
+        heap_free(deadlines->index);
+        deadlines->index = index;
+        deadlines->room = room;
+        for (size_t i = 0; i < deadlines->count; i++) {
+                struct cell_ref ref = ref_of(&cells[i]);
+
+                *slot_of(deadlines, &ref) = (uint32_t)i + 1;
+        }
+        return true;
+}
+
 /* With the lock. NULL without memory. */
 static struct cell_due *find_or_add(struct deadlines *deadlines, const struct cell_ref *ref)
 {
         struct cell_due *cell;
+        uint32_t *slot;
 
-        for (size_t i = 0; i < deadlines->count; i++)
-                if (str_is(ref->tenant, deadlines->cells[i].tenant.text) &&
-                    str_is(ref->region, deadlines->cells[i].region))
-                        return &deadlines->cells[i];
-        if (deadlines->count == deadlines->room) {
-                size_t room = deadlines->room ? 2 * deadlines->room : 16;
-                struct cell_due *more = heap_realloc(deadlines->cells, room * sizeof(*more));
-
-                if (!more)
-                        return NULL;
-                deadlines->cells = more;
-                deadlines->room = room;
-        }
-        if (ref->region.len >= REGION_SIZE)
+        if (ref->region.len >= REGION_SIZE || (deadlines->count == deadlines->room && !grow(deadlines)))
                 return NULL;
+        slot = slot_of(deadlines, ref);
+        if (*slot)
+                return &deadlines->cells[*slot - 1];
         cell = &deadlines->cells[deadlines->count++];
+        *slot = (uint32_t)deadlines->count;
         *cell = (struct cell_due){.tenant = id_from(ref->tenant), .due_ms = INT64_MAX};
         memcpy(cell->region, ref->region.ptr, ref->region.len);
         return cell;
@@ -268,6 +310,7 @@ void deadlines_stop(struct deadlines *deadlines)
         (void)pthread_join(deadlines->thread, NULL);
         (void)pthread_cond_destroy(&deadlines->changed);
         (void)pthread_mutex_destroy(&deadlines->lock);
+        heap_free(deadlines->index);
         heap_free(deadlines->cells);
         heap_free(deadlines);
 }
