@@ -87,7 +87,7 @@ static bool is_plain(struct str text)
 
 struct str rendering_visible(struct arena *arena, struct str text)
 {
-        BUF_SCOPED buf;
+        BUF_SCOPED buf = {0};
 
         if (is_plain(text))
                 return arena_str(arena, text);
