@@ -164,7 +164,7 @@ static bool make(struct docker *docker, struct arena *arena, const struct statem
         struct str name = parameter_string(&statement->parameters, "name");
         struct str path = STR(DOCKER_API "/containers/create");
         struct docker_answer answer;
-        struct str body;
+        struct str body = STR_NULL;
         int64_t begun_ms = clock_now_ms();
         enum docker_fate fate;
         struct err err;
