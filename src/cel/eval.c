@@ -66,7 +66,7 @@ static inline struct cel_value equal_texts(struct cel_call *call, struct cel_val
         return cel_bool(a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
 }
 
-static __attribute__((noinline)) struct cel_value eval_binary(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_binary(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value args[2];
@@ -101,7 +101,7 @@ static inline const struct json *find_member(const struct json *object, struct c
         return NULL;
 }
 
-static __attribute__((noinline)) struct cel_value eval_select(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_select(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value operand = eval_op(call, op->a);
@@ -119,7 +119,7 @@ static __attribute__((noinline)) struct cel_value eval_select(struct cel_call *c
         return is_error(result) ? place_error(result, index, &operand, 1) : result;
 }
 
-static __attribute__((noinline)) struct cel_value eval_unary(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_unary(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value operand = eval_op(call, op->a);
@@ -150,7 +150,7 @@ static __attribute__((noinline)) struct cel_value eval_unary(struct cel_call *ca
 }
 
 /* langdef "Logical Operators": one decisive value wins over any error, in any order. */
-static __attribute__((noinline)) struct cel_value eval_logical(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_logical(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         bool decisive = op->code == OP_OR;
@@ -198,7 +198,7 @@ static struct cel_value unwrap_item(struct cel_call *call, uint32_t index, struc
         return value.optional ? *value.optional : (struct cel_value){0};
 }
 
-static __attribute__((noinline)) struct cel_value eval_list(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_list(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value *items = eval_alloc(call, op->count, sizeof(*items));
@@ -251,7 +251,7 @@ static bool eval_entries(struct cel_call *call, uint32_t index, struct cel_entry
         return entries != NULL;
 }
 
-static __attribute__((noinline)) struct cel_value eval_map(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_map(struct cel_call *call, uint32_t index)
 {
         struct cel_entry *entries;
         struct cel_value result;
@@ -290,7 +290,7 @@ static struct cel_value dispatch(struct cel_call *call, const struct op *op, con
                        : error_value(&failure_overload);
 }
 
-static __attribute__((noinline)) struct cel_value eval_call(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_call(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value args[FEW_ARGUMENTS];
@@ -344,7 +344,7 @@ static struct cel_value eval_local(struct cel_call *call, uint32_t slot)
         return value;
 }
 
-static __attribute__((noinline)) struct cel_value eval_opt_map(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_opt_map(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value value = eval_op(call, op->a);
@@ -365,7 +365,7 @@ static __attribute__((noinline)) struct cel_value eval_opt_map(struct cel_call *
                                           : place_error(error_value(&failure_overload), index, &value, 1);
 }
 
-static __attribute__((noinline)) struct cel_value eval_opt_or(struct cel_call *call, uint32_t index)
+static NOINLINE struct cel_value eval_opt_or(struct cel_call *call, uint32_t index)
 {
         const struct op *op = &call->ops[index];
         struct cel_value value = eval_op(call, op->a);
