@@ -188,3 +188,4 @@ bool nodes_add(struct parser *p, struct nodes *nodes, struct node *node) MUST_US
  */
 bool macro_expand(struct parser *p, struct str name, struct node *target, struct node **args, uint32_t count,
                   uint32_t start, uint32_t position, struct node **ret) MUST_USE;
+void macro_offer_names(struct nearest *nearest);

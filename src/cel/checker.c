@@ -203,15 +203,26 @@ static const struct function *namespaced(struct checker *c, struct node *node)
         return function;
 }
 
+/* "a.b.f" where a is no variable: then all of it was meant as one name. */
+static NOINLINE bool no_function(struct checker *c, struct node *node)
+{
+        struct str name = STR_NULL;
+
+        if (node->member && names_length(node->args[0]) > 0) {
+                const struct node *root = names_root(node->args[0]);
+
+                if (!names_local(c, root->name) && !env_variable(c->env, root->name))
+                        name = names_qualified(c, node->args[0], node->name);
+        }
+        return names_undeclared(c, node, "function", name.len > 0 ? name : node->name, true);
+}
+
 static NOINLINE bool check_call(struct checker *c, struct node *node)
 {
         const struct function *function = NULL;
 
         if (node->member)
                 function = namespaced(c, node);
-        for (uint32_t i = 0; i < node->count; i++)
-                if (!check(c, node->args[i]))
-                        return false;
         if (!function) {
                 if (node->member)
                         function = env_function(c->env, node->name);
@@ -219,10 +230,16 @@ static NOINLINE bool check_call(struct checker *c, struct node *node)
                         names_each_candidate(c, node->name, node->leading_dot, find_function,
                                              (void *)&function);
         }
+        /* Before the arguments: those of a macro whose name is misspelled make no sense by themselves. */
+        if (!function && !c->unchecked)
+                return no_function(c, node);
+        for (uint32_t i = 0; i < node->count; i++)
+                if (!check(c, node->args[i]))
+                        return false;
         if (function)
                 return resolve_overload(c, node, function);
         node->type = type_simple(TYPE_DYN);
-        return c->unchecked || names_undeclared(c, node, "function", node->name, true);
+        return true;
 }
 
 /* ---- Literals with parts ---- */

@@ -260,3 +260,9 @@ bool macro_expand(struct parser *p, struct str name, struct node *target, struct
         }
         return true;
 }
+
+void macro_offer_names(struct nearest *nearest)
+{
+        for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++)
+                nearest_offer(nearest, str_from(macros[i].name));
+}

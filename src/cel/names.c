@@ -167,6 +167,7 @@ NOINLINE bool names_undeclared(struct checker *c, struct node *node, const char 
         if (function) {
                 for (const struct function *f = c->env->newest_function; f; f = f->older)
                         nearest_offer(&nearest, f->name);
+                macro_offer_names(&nearest);
         } else {
                 for (const struct scope *s = c->scope; s; s = s->outer)
                         nearest_offer(&nearest, s->name);
