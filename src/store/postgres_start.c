@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/migrations.h"
+#include "store/libpq_lazy.h"
 #include "store/postgres.h"
 
 #include "base/clock.h"
@@ -110,6 +111,8 @@ bool pg_start(const struct store_options *options, struct driver_state **ret_sta
 {
         struct driver_state *state;
 
+        if (!libpq_load(err))
+                return false;
         if (!PQisthreadsafe())
                 return err_set(err, ERR_CONFIG, "this libpq is not safe with threads");
         if (!state_make(options, &state, err))
