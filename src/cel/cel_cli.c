@@ -8,8 +8,8 @@
 enum { VARIABLES_MAX = 64, TEXT_MAX = 1 << 20, MEMORY_MAX = 64 << 20 };
 
 static const char usage[] =
-        "usage: cel eval EXPRESSION [--var NAME=JSON]... [--explain] [--cost] [--limit N] [--json]\n"
-        "       cel check FILE\n"
+        "usage: countersign cel eval EXPRESSION [--var NAME=JSON]... [--explain] [--cost] [--limit N] [--json]\n"
+        "       countersign cel check FILE\n"
         "\n"
         "eval prints the value of a CEL expression.\n"
         "  --var NAME=JSON  gives a variable its value; text that is no JSON is a string\n"

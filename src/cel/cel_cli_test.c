@@ -56,7 +56,7 @@ static void the_command_line_evaluates_and_checks(void **state)
                 {{"eval", "1", "--var", "x y=1"}, 2, "is no name for a variable"},
                 {{"check", "/nonexistent"}, 2, "cannot be read"},
                 {{"check"}, 2, "takes one file"},
-                {{"--help"}, 0, "usage: cel eval"},
+                {{"--help"}, 0, "usage: countersign cel eval"},
                 {{"nothing"}, 2, "no such command"},
                 {{NULL}, 2, "a command is missing"},
         };

@@ -87,13 +87,17 @@ static bool print_rendering(struct cli *cli, const struct json *action, struct e
 {
         struct rendering rendering;
         struct str bytes;
+        size_t width = 0;
 
         if (!action_statement(cli, action, &bytes, err) ||
             !rendering_make(&cli->arena, bytes, &rendering, err))
                 return false;
+        for (unsigned i = 0; i < rendering.count; i++)
+                if (rendering.lines[i].label.len > width)
+                        width = rendering.lines[i].label.len;
         printf("\nWhat will be done, as the bytes of the statement say it\n");
         for (unsigned i = 0; i < rendering.count; i++)
-                printf("  %-22.*s %.*s%s\n", STR_ARG(rendering.lines[i].label),
+                printf("  %-*.*s  %.*s%s\n", (int)width, STR_ARG(rendering.lines[i].label),
                        STR_ARG(rendering.lines[i].value),
                        rendering.lines[i].uninspectable ? "   (cannot be inspected)" : "");
         return true;
