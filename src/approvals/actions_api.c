@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "approvals/actions_api.h"
 
+#include "approvals/renderings.h"
 #include "base/clock.h"
-#include "documents/rendering.h"
 
-static bool rendering_to_api(struct arena *arena, struct str statement, struct api_action *out,
-                             struct err *err)
+static bool rendering_to_api(struct arena *arena, const struct sql_action_get_row *row,
+                             struct api_action *out, struct err *err)
 {
         struct rendering rendering;
         struct api_rendering_line *lines;
 
-        if (!rendering_make(arena, statement, &rendering, err))
+        if (!renderings_make(arena, row->digest, row->statement, &rendering, err))
                 return false;
         lines = ARENA_ARRAY(arena, struct api_rendering_line, rendering.count);
         if (!lines)
@@ -126,8 +126,8 @@ bool action_to_api(struct request *req, const struct action *action, struct api_
         };
         return (!row->has_decisions || requirement_to_api(req->arena, row, out, err)) &&
                (!row->outcome.ptr || outcome_to_api(req->arena, row, out, err)) &&
-               decisions_to_api(req, row->id, out, err) &&
-               rendering_to_api(req->arena, row->statement, out, err) && arena_check(req->arena, err);
+               decisions_to_api(req, row->id, out, err) && rendering_to_api(req->arena, row, out, err) &&
+               arena_check(req->arena, err);
 }
 
 bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, struct api_envelope *out,

@@ -286,9 +286,32 @@ static void every_error_has_its_facts(void **state)
         assert_string_equal(err.message, "reading 7: no x");
 }
 
+/* clock_parse reckons with timegm, clock_format by itself. */
+static void every_year_is_written_as_it_is_read(void **state)
+{
+        const int64_t first_ms = INT64_C(-62167219200000), end_ms = INT64_C(253402300800000);
+        char text[CLOCK_RFC3339_SIZE];
+        int64_t read;
+
+        (void)state;
+        for (int64_t t = first_ms; t < end_ms; t += INT64_C(97) * 86400000 + 3723004) {
+                clock_format(t, text);
+                assert_true(clock_parse(str_from(text), &read));
+                assert_int_equal(read, t);
+        }
+        assert_true(clock_parse(STR("2400-02-29T23:59:59.999Z"), &read));
+        clock_format(read, text);
+        assert_string_equal(text, "2400-02-29T23:59:59.999Z");
+        clock_format(read + 1, text);
+        assert_string_equal(text, "2400-03-01T00:00:00.000Z");
+        clock_format(end_ms, text);
+        assert_string_equal(text, "0000-01-01T00:00:00.000Z");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_year_is_written_as_it_is_read),
                 cmocka_unit_test(arena_stops_at_its_cap),
                 cmocka_unit_test(arena_rewinds_to_a_mark),
                 cmocka_unit_test(arena_survives_every_failing_allocation),

@@ -86,20 +86,46 @@ void clock_replace(const struct clock_ops *replacement)
         ops = replacement ? replacement : &real_ops;
 }
 
+static char *put_digits(char *at, int64_t value, int count, char after)
+{
+        for (int i = count - 1; i >= 0; i--, value /= 10)
+                at[i] = (char)('0' + value % 10);
+        at[count] = after;
+        return at + count + 1;
+}
+
+/*
+ * Written out by hand, as gmtime_r takes a lock of the whole process. Years run
+ * from March, so that the day that leap years add is a year's last; 400 of them
+ * have 146,097 days.
+ */
 void clock_format(int64_t time_ms, char ret_text[CLOCK_RFC3339_SIZE])
 {
-        time_t seconds = (time_t)(time_ms >= 0 ? time_ms / 1000 : (time_ms - 999) / 1000);
-        int millis = (int)(time_ms - (int64_t)seconds * 1000);
-        char text[64];
-        struct tm utc;
+        const int64_t first_ms = INT64_C(-62167219200000), end_ms = INT64_C(253402300800000);
+        int64_t days, millis, era, day, year, month;
+        char *at = ret_text;
 
-        if (!gmtime_r(&seconds, &utc) || utc.tm_year < -1900 || utc.tm_year > 8099) {
+        if (time_ms < first_ms || time_ms >= end_ms) {
                 memcpy(ret_text, "0000-01-01T00:00:00.000Z", CLOCK_RFC3339_SIZE);
                 return;
         }
-        (void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, millis);
-        memcpy(ret_text, text, CLOCK_RFC3339_SIZE);
+        days = (time_ms - first_ms) / 86400000 - 60 + 146097; /* since March 1st of the year -400 */
+        millis = (time_ms - first_ms) % 86400000;
+        era = days / 146097;
+        day = days % 146097;
+        year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+        day -= year * 365 + year / 4 - year / 100;
+        month = (5 * day + 2) / 153; /* 0 is March */
+        day -= (153 * month + 2) / 5;
+        year += era * 400 - 400 + (month >= 10 ? 1 : 0);
+        at = put_digits(at, year, 4, '-');
+        at = put_digits(at, month < 10 ? month + 3 : month - 9, 2, '-');
+        at = put_digits(at, day + 1, 2, 'T');
+        at = put_digits(at, millis / 3600000, 2, ':');
+        at = put_digits(at, millis / 60000 % 60, 2, ':');
+        at = put_digits(at, millis / 1000 % 60, 2, '.');
+        at = put_digits(at, millis % 1000, 3, 'Z');
+        *at = '\0';
 }
 
 static bool take_number(struct str *text, size_t digits, int64_t low, int64_t high, int64_t *ret)

@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 
-#include <stdio.h>
-
 enum { ID_DIGITS = 26, PREFIX_MOST = 4 };
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -31,14 +29,15 @@ struct id id_new(const char *prefix)
         uint64_t now = (uint64_t)clock_now_ms();
         uint8_t bytes[16];
         struct id id;
-        int len;
+        size_t len = strnlen(prefix, PREFIX_MOST);
 
         random_bytes(bytes + 6, 10);
         for (int i = 0; i < 6; i++)
                 bytes[i] = (uint8_t)(now >> (40 - 8 * i));
         bytes[6] = (uint8_t)(0x70 | (bytes[6] & 0x0F)); /* version 7 */
         bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3F)); /* variant 10 */
-        len = snprintf(id.text, sizeof(id.text) - ID_DIGITS, "%.*s_", PREFIX_MOST, prefix);
+        memcpy(id.text, prefix, len);
+        id.text[len++] = '_';
         encode(bytes, id.text + len);
         id.text[len + ID_DIGITS] = '\0';
         return id;

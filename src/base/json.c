@@ -229,6 +229,7 @@ static void canonical_object(struct json_writer *w, const struct json *value)
 {
         enum { FEW = 32 };
         const struct json_member *sorted[FEW];
+        bool in_order = true;
 
         if (value->count > FEW) {
                 /* Rare: quadratic, but without an allocation that could fail. */
@@ -238,9 +239,12 @@ static void canonical_object(struct json_writer *w, const struct json *value)
                 }
                 return;
         }
-        for (uint32_t i = 0; i < value->count; i++)
+        for (uint32_t i = 0; i < value->count; i++) {
                 sorted[i] = &value->members[i];
-        qsort(sorted, value->count, sizeof(sorted[0]), member_by_utf16);
+                in_order = in_order && (i == 0 || compare_utf16(sorted[i - 1]->key, sorted[i]->key) <= 0);
+        }
+        if (!in_order)
+                qsort(sorted, value->count, sizeof(sorted[0]), member_by_utf16);
         for (uint32_t i = 0; i < value->count; i++) {
                 json_key_str(w, sorted[i]->key);
                 canonical_value(w, &sorted[i]->value);

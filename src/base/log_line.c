@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { LINE_CAP_BYTES = 16384 };
+enum { LINE_CAP_BYTES = 16384, LINE_ORDINARY_BYTES = 500 };
 
 static _Atomic(int) least_level = LOG_INFO;
 static _Atomic(int) line_format = LOG_TEXT;
@@ -66,9 +66,15 @@ static bool text_is_plain(struct str text)
 static void write_text(struct buf *line, const char *time, enum log_level level, const char *message,
                        const struct log_field *fields)
 {
-        buf_printf(line, "%s %-5s %s", time, level_names[level], message);
+        buf_append_c(line, time);
+        buf_append_char(line, ' ');
+        buf_append_c(line, level_names[level]);
+        buf_append_c(line, strlen(level_names[level]) < 5 ? "  " : " ");
+        buf_append_c(line, message);
         for (; fields->key; fields++) {
-                buf_printf(line, " %s=", fields->key);
+                buf_append_char(line, ' ');
+                buf_append_c(line, fields->key);
+                buf_append_char(line, '=');
                 if (fields->is_number)
                         buf_append_i64(line, fields->number);
                 else if (text_is_plain(fields->text))
@@ -87,6 +93,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
         if (!log_enabled(level))
                 return;
         buf_init(&line, LINE_CAP_BYTES);
+        (void)buf_reserve(&line, LINE_ORDINARY_BYTES);
         clock_format(clock_now_ms(), time);
         if (line_format == LOG_JSON)
                 write_json(&line, time, level, message, fields);

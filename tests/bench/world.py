@@ -181,15 +181,16 @@ class Nginx:
 
 def wrk(port, path, authorization, usage, connections, seconds):
     """Requests a second, latencies, and the server's CPU microseconds for each request."""
-    before = usage.cpu_s()
+    before, client = usage.cpu_s(), os.times()
     output = subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-H",
                              f"Authorization: {authorization}", f"http://127.0.0.1:{port}{path}"],
                             capture_output=True, text=True, check=True).stdout
-    spent = usage.cpu_s() - before
+    spent, after = usage.cpu_s() - before, os.times()
+    client_s = after.children_user + after.children_system - client.children_user - client.children_system
     wrong = re.search(r"Non-2xx.*|Socket errors.*", output)
     if wrong:
         sys.exit(f"wrk: {wrong.group(0)}")
     requests = int(re.search(r"(\d+) requests in", output).group(1))
     return {"per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1)),
-            "p50": re.search(r"50%\s+(\S+)", output).group(1), "p99": re.search(r"99%\s+(\S+)", output).group(1),
-            "cpu_us": spent * 1e6 / requests}
+            "p50": re.search(r" 50%\s+(\S+)", output).group(1), "p99": re.search(r" 99%\s+(\S+)", output).group(1),
+            "cpu_us": round(spent * 1e6 / requests, 2), "wrk_cpu_us": round(client_s * 1e6 / requests, 2)}
