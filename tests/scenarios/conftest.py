@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the scenarios."""
+import os
+
 import pytest
 
 import engine
 import harness
+import postgres
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: many things at once; also run under ThreadSanitizer")
     config.addinivalue_line("markers", "crash: something is killed")
     config.addinivalue_line("markers", "fault: something underneath fails")
+    config.addinivalue_line("markers", "files: about the files of the embedded store")
     config.addinivalue_line("markers", "docker: needs a Docker Engine")
+
+
+def pytest_collection_modifyitems(items):
+    if harness.on_postgres():
+        for item in items:
+            if item.get_closest_marker("files"):
+                item.add_marker(pytest.mark.skip(reason="it is about the embedded store's files"))
 
 
 @pytest.fixture
@@ -70,6 +81,19 @@ def staffed(tenant):
     tenant.executor = harness.HandExecutor(tenant).answer_resolutions()
     yield tenant
     tenant.executor.close()
+
+
+@pytest.fixture(scope="session")
+def private_postgres():
+    """The PostgreSQL of this run, or one of its own, or a skip where none is installed."""
+    if "COUNTERSIGN_TEST_POSTGRES" in os.environ:
+        yield postgres.Place(os.environ["COUNTERSIGN_TEST_POSTGRES"])
+        return
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL is installed (postgresql-15)")
+    own = postgres.Postgres()
+    yield own
+    own.remove()
 
 
 @pytest.fixture(scope="session")

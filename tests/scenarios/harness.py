@@ -22,6 +22,8 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+import postgres
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STATEMENT = "application/vnd.countersign.statement.v1+json"
 REJECTION = "application/vnd.countersign.rejection.v1+json"
@@ -36,6 +38,11 @@ def binary():
     named = os.environ.get("COUNTERSIGN_BINARY")
     path = pathlib.Path(named) if named else ROOT / "build" / "test" / "src" / "server" / "countersign"
     return path.resolve()
+
+
+def on_postgres():
+    """Whether the servers of this run keep their data in PostgreSQL (postgres.py run …)."""
+    return os.environ.get("COUNTERSIGN_TEST_STORE") == "postgres"
 
 
 def unique(stem):
@@ -159,6 +166,9 @@ class Server:
             log = pathlib.Path(os.environ["COUNTERSIGN_EXCHANGES"]) / f"{unique('server')}.log"
             self.env["COUNTERSIGN_EXCHANGE_LOG"] = str(log)
         self.options = list(options)
+        if on_postgres():
+            place = postgres.Place(os.environ["COUNTERSIGN_TEST_POSTGRES"])
+            self.options += ["--store-url", place.url(postgres.SERVER, place.migrated(binary()))]
         self.process = None
 
     def start(self, env=None, ready=True):

@@ -32,16 +32,50 @@ def as_postgres(command):
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *map(str, command)]
 
 
-class Postgres:
-    """One server. `durable` keeps fsync on, for figures and for cutting the power."""
+class Place:
+    """A server that runs, by what every connection to it needs."""
+
+    def __init__(self, place):
+        self.place = place
+        self.databases = 0
+
+    def url(self, role, database):
+        return f"{self.place} user={role} dbname={database}"
+
+    def sql(self, text, database="postgres"):
+        """Runs text as the superuser; the rows as lists of strings."""
+        result = subprocess.run([str(programs() / "psql"), "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1",
+                                 "-d", self.url("postgres", database)], input=text, capture_output=True, text=True,
+                                check=False)
+        if result.returncode:
+            raise RuntimeError(f"{text}:\n{result.stderr}")
+        return [line.split("\x1f") for line in result.stdout.splitlines()]
+
+    def migrated(self, program, region="local"):
+        """A new database with the schemas that the program makes; its name."""
+        name = self.database()
+        subprocess.run([str(program), "migrate", "--owner", self.url(OWNER, name), "--server-role", SERVER,
+                        "--region", region], check=True, stdout=subprocess.DEVNULL)
+        return name
+
+    def database(self):
+        """A new empty database that the owner's role may fill; its name."""
+        self.databases += 1
+        name = f"cs_{os.getpid()}_{id(self):x}_{self.databases}"
+        self.sql(f"CREATE DATABASE {name} OWNER {OWNER}")
+        return name
+
+
+class Postgres(Place):
+    """A server of one's own. `durable` keeps fsync on, for figures and for cutting the power."""
 
     def __init__(self, durable=False, options=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="countersign-pg-"))
+        super().__init__(f"host={self.folder}")
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.durable = durable
         self.options = list(options)
-        self.databases = 0
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -73,30 +107,6 @@ class Postgres:
             self.stop("immediate")
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def place(self):
-        """What every connection needs; a role and a database come after it."""
-        return f"host={self.folder}"
-
-    def url(self, role, database):
-        return f"{self.place} user={role} dbname={database}"
-
-    def sql(self, text, database="postgres"):
-        """Runs text as the superuser; the rows as lists of strings."""
-        result = subprocess.run([str(programs() / "psql"), "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1",
-                                 "-d", self.url("postgres", database)], input=text, capture_output=True, text=True,
-                                check=False)
-        if result.returncode:
-            raise RuntimeError(f"{text}:\n{result.stderr}")
-        return [line.split("\x1f") for line in result.stdout.splitlines()]
-
-    def database(self):
-        """A new empty database that the owner's role may fill; its name."""
-        self.databases += 1
-        name = f"cs_{os.getpid()}_{self.databases}"
-        self.sql(f"CREATE DATABASE {name} OWNER {OWNER}")
-        return name
 
 
 def main():

@@ -171,6 +171,7 @@ def test_server_killed_at_any_moment_keeps_what_it_acknowledged(make_server):
         assert set(names) <= {item["name"] for item in there}
 
 
+@pytest.mark.files
 def test_the_same_data_folder_cannot_be_served_twice(make_server, tmp_path):
     from harness import Process
 

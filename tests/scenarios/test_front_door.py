@@ -183,6 +183,7 @@ def test_a_second_start_keeps_all_and_shows_no_key(make_server):
     assert not re.search(r"cs_[0-9a-z]", server.process.text)
 
 
+@pytest.mark.files
 def test_a_second_process_on_the_same_data_is_refused(make_server):
     server = make_server().start()
     second = harness.Process(["server", "--data-folder", server.data, "--listen-port", "0"])

@@ -110,6 +110,7 @@ def test_the_log_is_for_those_who_may_read_it(tenant, other_tenant):
         tenant.server.api().refused("UNAUTHENTICATED", "GET", f"{tenant.path}/log/{what}")
 
 
+@pytest.mark.files
 @pytest.mark.crash
 def test_a_cell_that_was_put_back_opens_a_new_epoch(make_server):
     server = make_server().start()

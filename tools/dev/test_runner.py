@@ -184,7 +184,8 @@ def binary(kind):
     return None
 
 
-def phase_scenarios(kind, name, extra=(), record=False):
+def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
+    """`wrap` is a program of ours, with arguments, that runs pytest: postgres.py starts a database first."""
     def phase(result):
         program = binary(kind)
         if program is None:
@@ -198,8 +199,11 @@ def phase_scenarios(kind, name, extra=(), record=False):
             shutil.rmtree(exchanges, ignore_errors=True)
             exchanges.mkdir(parents=True)
             env["COUNTERSIGN_EXCHANGES"] = str(exchanges)
-        code, text = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs",
+        code, text = run([*wrap, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs",
                           f"--junitxml={report}", "tests/scenarios", *extra], f"scenarios-{name}", env=env)
+        if code == 77:
+            result.skip(text.strip())
+            return
         if not report.exists():
             result.add(False, f"pytest ran nothing:\n{tail(text)}")
             return
@@ -315,6 +319,8 @@ PHASES = [
     ("unit", phase_unit("test")),
     ("conformance", phase_unit("test", suite=("--suite", "conformance"))),
     ("scenarios", phase_scenarios("test", "test", record=True)),
+    ("scenarios postgres", phase_scenarios("test", "postgres", wrap=(
+        sys.executable, "tests/scenarios/postgres.py", "run"))),
     ("contract", phase_exchanges),
     ("build release", phase_build("release")),
     ("build asan", phase_build("asan")),
