@@ -8,7 +8,8 @@
 enum { VARIABLES_MAX = 64, TEXT_MAX = 1 << 20, MEMORY_MAX = 64 << 20 };
 
 static const char usage[] =
-        "usage: countersign cel eval EXPRESSION [--var NAME=JSON]... [--explain] [--cost] [--limit N] [--json]\n"
+        "usage: countersign cel eval EXPRESSION [--var NAME=JSON]... [--explain] [--cost] [--limit N] "
+        "[--json]\n"
         "       countersign cel check FILE\n"
         "\n"
         "eval prints the value of a CEL expression.\n"

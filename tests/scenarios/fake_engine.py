@@ -62,7 +62,10 @@ class FakeEngine:
     def _serve(self, wire):
         with wire, wire.makefile("rb") as stream:
             while True:
-                line = stream.readline().split()
+                try:
+                    line = stream.readline().split()
+                except ConnectionResetError:
+                    return
                 if len(line) != 3:
                     return
                 method, target = line[0].decode(), line[1].decode()

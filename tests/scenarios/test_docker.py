@@ -15,7 +15,8 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def container(docker):
     name = unique("web")
-    docker.run_container(name, "countersign-test:1", "sh", "-c", "echo hello; sleep 100000")
+    docker.run_container(name, "countersign-test:1", "sh", "-c",
+                         "trap 'exit 0' TERM; echo hello; while :; do sleep 0.2; done")
     yield name
     docker.remove_container(name)
 

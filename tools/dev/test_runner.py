@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -162,10 +163,11 @@ SANITIZERS = {
 def phase_unit(kind, multiplier=1, suite=("--no-suite", "conformance")):
     def phase(result):
         folder = ROOT / "build" / kind
-        logs = folder / "meson-logs" / "testlog.json"
+        logs = folder / "meson-logs" / f"testlog{suite[0]}.json"
         logs.unlink(missing_ok=True)
         code, text = run(["meson", "test", "-C", str(folder), "--no-rebuild", "--num-processes", "2",
-                          "--timeout-multiplier", str(multiplier), *suite], f"unit-{kind}", env=SANITIZERS)
+                          "--timeout-multiplier", str(multiplier), *suite, "--logbase", logs.stem],
+                         f"unit-{kind}-{suite[0].strip('-')}", env=SANITIZERS)
         if not logs.exists():
             result.add(False, f"meson test ran nothing:\n{tail(text)}")
             return
@@ -311,27 +313,71 @@ def phase_tidy(result):
             result.add(not bad, f"{path.relative_to(ROOT)}:\n" + "\n".join("    " + line for line in found[:8]))
 
 
-# In order; the quick ones first, so that a mistake shows early.
-PHASES = [
+# The quick ones first, so that a mistake shows early. Then two lanes beside each other: one mostly
+# waits (for servers, engines, timers), the other mostly computes.
+FIRST = [
     ("format", phase_format),
     ("checks", phase_checks),
     ("build test", phase_build("test")),
+]
+WAITING = [
     ("unit", phase_unit("test")),
     ("conformance", phase_unit("test", suite=("--suite", "conformance"))),
     ("scenarios", phase_scenarios("test", "test", record=True)),
-    ("scenarios postgres", phase_scenarios("test", "postgres", wrap=(
-        sys.executable, "tests/scenarios/postgres.py", "run"))),
     ("contract", phase_exchanges),
-    ("build release", phase_build("release")),
-    ("build asan", phase_build("asan")),
-    ("unit asan", phase_unit("asan", 3)),
     ("scenarios asan", phase_scenarios("asan", "asan")),
-    ("build tsan", phase_build("tsan")),
-    ("unit tsan", phase_unit("tsan", 5)),
     ("scenarios tsan", phase_scenarios("tsan", "tsan", ("-m", "threads"))),
+]
+COMPUTING = [
+    ("build asan", phase_build("asan")),
+    ("build tsan", phase_build("tsan")),
+    ("unit asan", phase_unit("asan", 3)),
+    ("unit tsan", phase_unit("tsan", 5)),
+    ("build release", phase_build("release")),
     ("fuzz", phase_fuzz(10)),
     ("clang-tidy", phase_tidy),
 ]
+# What cannot begin before another phase of the other lane has ended.
+AFTER = {"scenarios asan": "build asan", "scenarios tsan": "build tsan"}
+
+
+class Run:
+    """The chosen phases and what they came to."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.results = {}
+        self.ended = {name: threading.Event() for name, _ in FIRST + WAITING + COMPUTING}
+
+    def lane(self, phases):
+        for name, phase in phases:
+            if name in self.wanted:
+                before = AFTER.get(name)
+                if before in self.wanted:
+                    self.ended[before].wait()
+                self.one(name, phase)
+            self.ended[name].set()
+
+    def one(self, name, phase):
+        result = Result(name)
+        begun = time.monotonic()
+        try:
+            phase(result)
+        except Exception as error:  # one phase's accident must not hide what the others say
+            result.add(False, f"the phase itself failed: {error!r}")
+        result.seconds = time.monotonic() - begun
+        self.results[name] = result
+        print(f"{name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
+              f"in {result.seconds:.0f} s", flush=True)
+
+    def all(self):
+        self.lane(FIRST)
+        lanes = [threading.Thread(target=self.lane, args=(phases,)) for phases in (WAITING, COMPUTING)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        return [self.results[name] for name, _ in FIRST + WAITING + COMPUTING if name in self.results]
 
 
 def report(results, elapsed):
@@ -348,31 +394,24 @@ def report(results, elapsed):
           f"{sum(r.skipped for r in results)} skipped")
 
 
+def names():
+    return [name for name, _ in FIRST + WAITING + COMPUTING]
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="phases: " + ", ".join(name for name, _ in PHASES))
+                                     epilog="phases: " + ", ".join(names()))
     parser.add_argument("--only", action="append", metavar="PHASE", help="run only this phase; may be repeated")
     parser.add_argument("--skip", action="append", default=[], metavar="PHASE", help="leave this phase out")
     arguments = parser.parse_args()
-    names = [name for name, _ in PHASES]
     for name in (arguments.only or []) + arguments.skip:
-        if name not in names:
+        if name not in names():
             parser.error(f"there is no phase \"{name}\"")
     os.chdir(ROOT)
-    results = []
     started = time.monotonic()
-    for name, phase in PHASES:
-        if name in arguments.skip or (arguments.only and name not in arguments.only):
-            continue
-        result = Result(name)
-        begun = time.monotonic()
-        print(f"== {name}", flush=True)
-        phase(result)
-        result.seconds = time.monotonic() - begun
-        print(f"   {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
-              f"in {result.seconds:.0f} s", flush=True)
-        results.append(result)
+    wanted = [name for name in arguments.only or names() if name not in arguments.skip]
+    results = Run(wanted).all()
     report(results, time.monotonic() - started)
     return 1 if any(result.failed for result in results) else 0
 
