@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -46,11 +46,10 @@ static int64_t real_mono_us(void *data)
         return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void real_random(void *data, void *bytes, size_t len)
+static void system_random(void *bytes, size_t len)
 {
         char *at = bytes;
 
-        (void)data;
         while (len > 0) {
                 ssize_t got = getrandom(at, len, 0);
 
@@ -61,6 +60,43 @@ static void real_random(void *data, void *bytes, size_t len)
                         len -= (size_t)got;
                 }
         }
+}
+
+/* Ids and nonces take a few bytes at a time, and a system call for each would cost more than they do. */
+enum { POOL_BYTES = 256, POOL_TAKE_MAX = 16 };
+static _Thread_local struct {
+        uint8_t bytes[POOL_BYTES];
+        size_t left;
+} pool;
+static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+
+/* Parent and child must not draw the same. */
+static void pool_forget(void)
+{
+        pool.left = 0;
+}
+
+static void pool_start(void)
+{
+        if (pthread_atfork(NULL, NULL, pool_forget) != 0)
+                abort();
+}
+
+static void real_random(void *data, void *bytes, size_t len)
+{
+        (void)data;
+        if (len > POOL_TAKE_MAX) {
+                system_random(bytes, len);
+                return;
+        }
+        if (pool.left < len) {
+                (void)pthread_once(&pool_once, pool_start);
+                system_random(pool.bytes, POOL_BYTES);
+                pool.left = POOL_BYTES;
+        }
+        pool.left -= len;
+        memcpy(bytes, pool.bytes + pool.left, len);
+        explicit_bzero(pool.bytes + pool.left, len);
 }
 
 static const struct clock_ops real_ops = {real_now_ms, real_mono_us, real_random, NULL};

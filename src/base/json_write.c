@@ -214,9 +214,26 @@ static void append_valid(struct buf *buf, struct str text)
                 buf_append(buf, text.ptr + start, text.len - start);
 }
 
+/* How much at the front is ASCII that stands for itself. */
+static size_t plain_prefix(struct str text)
+{
+        size_t at = 0;
+
+        while (text.len - at >= 8 && !any_is_special(text.ptr + at))
+                at += 8;
+        while (at < text.len && text.ptr[at] >= ' ' && text.ptr[at] <= '~' && text.ptr[at] != '"' &&
+               text.ptr[at] != '\\')
+                at++;
+        return at;
+}
+
 void json_append_string(struct buf *buf, struct str value)
 {
+        size_t plain = plain_prefix(value);
+
         buf_append_char(buf, '"');
+        buf_append(buf, value.ptr, plain);
+        value = str_slice(value, plain, value.len);
         while (value.len > 0) {
                 size_t valid = str_utf8_prefix(value);
 

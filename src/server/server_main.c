@@ -3,6 +3,7 @@
 #include "base/log_line.h"
 #include "server/server.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -154,6 +155,16 @@ static const char *take_key_file(int *argc, char **argv)
         return NULL;
 }
 
+/*
+ * What one request frees the next one takes. Giving it back to the system in
+ * between, as malloc does above 128 KiB, costs page faults at every request.
+ */
+static void configure_memory(void)
+{
+        mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+        mallopt(M_TOP_PAD, 128 * 1024);
+}
+
 int server_main(int argc, char **argv)
 {
         const char *key_file = take_key_file(&argc, argv);
@@ -171,6 +182,7 @@ int server_main(int argc, char **argv)
         if (!load(&arena, argc - 1, argv + 1, &config))
                 return EXIT_USAGE;
         configure_log(&config);
+        configure_memory();
         server_block_signals();
         if (!server_start(&config, &server, &first, &err)) {
                 (void)fprintf(stderr, "countersign server: %s\n", err.message);
