@@ -3,7 +3,9 @@
 
 #include "store/store.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 
 enum { BUCKETS = 256 };
 
@@ -87,6 +89,33 @@ void notify_publish(struct str tenant, struct str subject)
                 publish_key(key_make(tenant, STR("")));
 }
 
+static void publish_all(void)
+{
+        for (size_t i = 0; i < BUCKETS; i++) {
+                pthread_mutex_lock(&buckets[i].lock);
+                for (struct notify_waiter *waiter = buckets[i].first; waiter; waiter = waiter->next)
+                        fiber_event_fire(&waiter->event);
+                pthread_mutex_unlock(&buckets[i].lock);
+        }
+}
+
+void notify_hear(struct str message)
+{
+        char text[40];
+        uint64_t subject, tenant;
+
+        if (!message.ptr) {
+                publish_all();
+                return;
+        }
+        (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(message));
+        if (sscanf(text, "w %16" SCNx64 " %16" SCNx64, &subject, &tenant) != 2)
+                return;
+        publish_key(subject);
+        if (tenant != subject)
+                publish_key(tenant);
+}
+
 /* The key itself is the argument: a hook then owns no memory that a rollback would have to free. */
 static void publish_hook(void *key)
 {
@@ -96,7 +125,12 @@ static void publish_hook(void *key)
 void notify_on_commit(struct tx *tx, struct str subject)
 {
         _Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "a key fits a pointer");
+        char message[40];
+
         tx_on_commit(tx, publish_hook, (void *)(uintptr_t)key_make(tx_tenant(tx), subject));
+        (void)snprintf(message, sizeof(message), "w %016" PRIx64 " %016" PRIx64,
+                       key_make(tx_tenant(tx), subject), key_make(tx_tenant(tx), STR("")));
+        tx_tell(tx, str_from(message));
         if (subject.len > 0)
                 tx_on_commit(tx, publish_hook, (void *)(uintptr_t)key_make(tx_tenant(tx), STR("")));
 }

@@ -38,5 +38,8 @@ void notify_end(struct notify_waiter *waiter);
 
 /* From any thread. */
 void notify_publish(struct str tenant, struct str subject);
-/* Publishes when the transaction is durable, and not at all if it rolls back. */
+/* What another node published, as notify_on_commit told it ("w …"); everything for NULL. From any thread. */
+void notify_hear(struct str message);
+/* Publishes, here and on the other nodes, when the transaction is durable, and not at all if it rolls back.
+ */
 void notify_on_commit(struct tx *tx, struct str subject);

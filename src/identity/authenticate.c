@@ -10,6 +10,7 @@
 #include "identity/principals.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 enum {
         KEY_SETS = 512,
@@ -135,7 +136,8 @@ enum lookup identity_authenticate_quick(struct identity *identity, struct arena 
                 (void)refuse(err);
                 return LOOKUP_REFUSED;
         }
-        known = copy_known(identity, arena, prefix);
+        /* A node that does not hear of revocations asks the store each time. */
+        known = store_hears(identity->services->store) ? copy_known(identity, arena, prefix) : NULL;
         if (!known)
                 return LOOKUP_UNKNOWN;
         salted_hash(identity, token, &salted);
@@ -175,19 +177,17 @@ struct forget {
         struct id id;
 };
 
-static void forget_now(void *arg)
+/* Every key with this id, or of the principal with this id; all for "". */
+static void forget_id(struct identity *identity, const char *id)
 {
-        const struct forget *forget = arg;
-        struct identity *identity = forget->identity;
-
         (void)pthread_mutex_lock(&identity->lock);
         identity->generation++;
         for (unsigned i = 0; i < KEY_SETS; i++)
                 for (unsigned j = 0; j < KEY_WAYS; j++) {
                         struct known_key *key = identity->keys[i][j];
 
-                        if (key && (strcmp(key->principal.id.text, forget->id.text) == 0 ||
-                                    strcmp(key->principal.credential.text, forget->id.text) == 0)) {
+                        if (key && (!*id || strcmp(key->principal.id.text, id) == 0 ||
+                                    strcmp(key->principal.credential.text, id) == 0)) {
                                 identity->keys[i][j] = NULL;
                                 heap_free(key);
                         }
@@ -195,15 +195,33 @@ static void forget_now(void *arg)
         (void)pthread_mutex_unlock(&identity->lock);
 }
 
+static void forget_now(void *arg)
+{
+        const struct forget *forget = arg;
+
+        forget_id(forget->identity, forget->id.text);
+}
+
+void identity_hear(struct identity *identity, struct str message)
+{
+        if (!message.ptr)
+                forget_id(identity, "");
+        else if (str_starts(message, STR("f ")))
+                forget_id(identity, id_from(str_slice(message, 2, message.len)).text);
+}
+
 bool identity_forget_on_commit(const struct services *services, struct tx *tx, struct str id,
                                struct err *err)
 {
         struct forget *forget = ARENA_NEW(tx_arena(tx), struct forget);
+        char message[sizeof(struct id) + 4];
 
         if (!forget)
                 return arena_check(tx_arena(tx), err);
         *forget = (struct forget){services->identity, id_from(id)};
         tx_on_commit(tx, forget_now, forget);
+        (void)snprintf(message, sizeof(message), "f %s", forget->id.text);
+        tx_tell(tx, str_from(message));
         return true;
 }
 

@@ -43,3 +43,6 @@ enum lookup identity_workspace_quick(struct identity *identity, struct arena *ar
 BLOCKING_FN bool identity_workspace(struct identity *identity, struct arena *arena, struct str workspace,
                                     struct str *ret_tenant, struct str *ret_region,
                                     struct err *err) MUST_USE;
+
+/* What another node says of keys and principals ("f …"); NULL: anything may have changed. Any thread. */
+void identity_hear(struct identity *identity, struct str message);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/server.h"
 
+#include "api/notify.h"
 #include "approvals/work.h"
 #include "base/heap.h"
 #include "base/log_line.h"
@@ -175,6 +176,15 @@ static bool prepare_tenants(struct server *server, struct server_first *ret_firs
         return true;
 }
 
+/* From another node; on a thread of the store. */
+static void hear(struct str message, void *arg)
+{
+        struct server *server = arg;
+
+        notify_hear(message);
+        identity_hear(server->services.identity, message);
+}
+
 static bool start_steps(struct server *server, const struct config *config, struct server_first *ret_first,
                         struct err *err)
 {
@@ -185,7 +195,8 @@ static bool start_steps(struct server *server, const struct config *config, stru
         server->services.identity = identity_new(&server->services);
         if (!server->services.identity)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
-        return arena_check(&server->strings, err) && prepare_tenants(server, ret_first, err) &&
+        return arena_check(&server->strings, err) && store_listen(server->store, hear, server, err) &&
+               prepare_tenants(server, ret_first, err) &&
                work_start(&server->services, &server->services.work, err) &&
                make_pipeline(server, config, err) && listen_here(server, config, err);
 }
@@ -230,6 +241,8 @@ void server_stop(struct server *server)
         if (server->http && !http_server_drain(server->http, server->drain_ms))
                 log_line(LOG_WARN, "some requests were cut off; they took longer than limits.drain");
         http_server_free(server->http);
+        if (server->store)
+                store_listen_stop(server->store);
         work_stop(server->services.work);
         loops_free(server->loops);
         tls_server_free(server->tls);

@@ -93,6 +93,13 @@ struct driver {
                           struct err *err);
         bool (*snapshot)(struct driver_state *state, const struct cell_ref *cell, const char *path,
                          struct err *err);
+
+        /* Between nodes; all NULL where one process has the data to itself. See store_listen. */
+        bool (*tell)(struct conn *conn, struct str message, struct err *err);
+        bool (*listen)(struct driver_state *state, void (*fn)(struct str message, void *arg), void *arg,
+                       struct err *err);
+        void (*listen_stop)(struct driver_state *state);
+        bool (*hears)(struct driver_state *state);
 };
 
 extern const struct driver driver_sqlite;

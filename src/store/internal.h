@@ -30,7 +30,7 @@ struct tx {
         struct arena *hooks_arena;
         struct tx_hook *hooks; /* newest first */
         bool is_write;
-        bool failed; /* a hook could not be kept */
+        bool failed; /* a hook or a message could not be kept */
 };
 
 /* Jobs waiting for one cell, oldest first. */

@@ -92,6 +92,8 @@ FORWARD(int, PQisthreadsafe, (void), ())
 FORWARD(int, PQconsumeInput, (PGconn * conn), (conn))
 FORWARD(int, PQisBusy, (PGconn * conn), (conn))
 FORWARD(char *, PQescapeIdentifier, (PGconn * conn, const char *str, size_t len), (conn, str, len))
+FORWARD(int, PQsendQuery, (PGconn * conn, const char *query), (conn, query))
+FORWARD(PGnotify *, PQnotifies, (PGconn * conn), (conn))
 FORWARD_VOID(PQfreemem, (void *ptr), (ptr))
 
 FORWARD(int, PQenterPipelineMode, (PGconn * conn), (conn))

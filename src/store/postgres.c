@@ -372,4 +372,8 @@ const struct driver driver_postgres = {
         .cell_exists = pg_cell_exists,
         .cell_list = pg_cell_list,
         .snapshot = snapshot,
+        .tell = pg_tell,
+        .listen = pg_listen,
+        .listen_stop = pg_listen_stop,
+        .hears = pg_hears,
 };

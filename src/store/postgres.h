@@ -12,6 +12,7 @@
  *   postgres_pipeline.c   what goes over the wire, and the errors that come back
  *   postgres_pool.c       connections: opening, keeping, giving out
  *   postgres_start.c      start, the check of the catalogue, cells
+ *   postgres_listen.c     what nodes tell each other
  *   postgres_migrate.c    the schema, as its owner
  */
 #pragma once
@@ -19,10 +20,12 @@
 #include "store/internal.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 enum {
         PG_SCHEMA_MAX = 64,
         PG_QUEUE_MAX = 64, /* commands in flight on a connection */
+        PG_MESSAGE_MAX = 200,
 };
 
 /* One command whose result is still to be read. */
@@ -42,6 +45,11 @@ struct pg_pool {
         pthread_cond_t returned;
         struct conn *idle; /* newest first; guarded by lock */
         unsigned open;     /* given out and idle; guarded by lock */
+        /* Listening for other nodes. */
+        pthread_t listener;
+        bool listens;
+        int stop_fd;              /* readable: end */
+        _Atomic int64_t heard_us; /* all that was said until then was heard; monotonic */
 };
 
 struct pg_conn {
@@ -76,6 +84,9 @@ struct driver_state {
         size_t region_count;
         pthread_mutex_t lock;
         struct pg_pool *pools; /* guarded by lock; never removed before stop */
+        char node[20];         /* which of the nodes this is */
+        void (*heard)(struct str message, void *arg);
+        void *heard_arg;
 };
 
 /* A statement on the client's side: parameters, and the rows of its last execution. */
@@ -108,6 +119,7 @@ bool pg_collect(struct pg_conn *conn, const char *what, PGresult **ret_result, s
 /* Executes within the transaction; once more if nothing of it was seen and that is safe. */
 bool pg_execute(struct pg_conn *conn, struct pg_statement *statement, const char *name,
                 struct err *err) MUST_USE;
+/* Says it on the schema's channel when the transaction commits. */
 bool pg_notify(struct pg_conn *conn, const char *payload, struct err *err) MUST_USE;
 
 /* postgres_pool.c */
@@ -123,6 +135,15 @@ void pg_give_back(struct conn *conn);
 
 /* One statement on a plain connection, up to four texts in, text out; NULL and err filled on failure. */
 PGresult *pg_query(PGconn *pq, const char *sql, int count, const char *const *values, struct err *err);
+
+/* postgres_listen.c */
+bool pg_listen(struct driver_state *state, void (*fn)(struct str message, void *arg), void *arg,
+               struct err *err) MUST_USE;
+void pg_listen_stop(struct driver_state *state);
+bool pg_listen_pool(struct pg_pool *pool, struct err *err) MUST_USE;
+void pg_listen_end(struct pg_pool *pool);
+bool pg_hears(struct driver_state *state);
+bool pg_tell(struct conn *base, struct str message, struct err *err) MUST_USE;
 
 /* postgres_start.c */
 bool pg_start(const struct store_options *options, struct driver_state **ret_state,

@@ -208,6 +208,7 @@ static struct pg_pool *pool_make(struct driver_state *state, struct str region, 
                 return NULL;
         }
         pool->state = state;
+        pool->stop_fd = -1;
         pool->url = url_of(state, region);
         (void)snprintf(pool->region, sizeof(pool->region), "%.*s", STR_ARG(region));
         (void)snprintf(pool->schema, sizeof(pool->schema), "countersign%s%.*s", region.len ? "_" : "",
@@ -219,6 +220,7 @@ static struct pg_pool *pool_make(struct driver_state *state, struct str region, 
 
 void pg_pool_free(struct pg_pool *pool)
 {
+        pg_listen_end(pool);
         while (pool->idle) {
                 struct conn *conn = pool->idle;
                 pool->idle = conn->next;
@@ -239,7 +241,7 @@ struct pg_pool *pg_pool_of(struct driver_state *state, struct str region, struct
         if (!pool) {
                 /* Checked before anybody can use it; rare enough to hold the lock meanwhile. */
                 pool = pool_make(state, region, err);
-                if (pool && !pg_check_pool(pool, err)) {
+                if (pool && (!pg_check_pool(pool, err) || (state->heard && !pg_listen_pool(pool, err)))) {
                         pg_pool_free(pool);
                         pool = NULL;
                 }

@@ -101,6 +101,9 @@ static bool state_make(const struct store_options *options, struct driver_state 
         state->pool_max = options->pool_max ? options->pool_max : options->writers + options->readers + 2;
         state->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : 10000;
         state->statement_timeout_ms = options->statement_timeout_ms ? options->statement_timeout_ms : 30000;
+        uint64_t number;
+        random_bytes(&number, sizeof(number));
+        (void)snprintf(state->node, sizeof(state->node), "%016" PRIx64, number);
         state->regions = options->regions;
         state->region_count = options->region_count;
         *ret_state = state;

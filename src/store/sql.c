@@ -35,6 +35,15 @@ void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg)
         tx->hooks = hook;
 }
 
+void tx_tell(struct tx *tx, struct str message)
+{
+        const struct driver *driver = tx->conn->driver;
+        struct err err;
+
+        if (driver->tell && !driver->tell(tx->conn, message, &err))
+                tx->failed = true;
+}
+
 /* Statements are numbered as they are first used; the number is the place in every cache. */
 static uint32_t statement_slot(struct sql_statement *statement)
 {

@@ -204,6 +204,22 @@ bool store_read(struct store *store, const struct cell_ref *cell, struct arena *
         return blocking(store, cell, arena, work, arg, false, err);
 }
 
+bool store_listen(struct store *store, void (*fn)(struct str message, void *arg), void *arg, struct err *err)
+{
+        return !store->driver->listen || store->driver->listen(store->state, fn, arg, err);
+}
+
+void store_listen_stop(struct store *store)
+{
+        if (store->driver->listen_stop)
+                store->driver->listen_stop(store->state);
+}
+
+bool store_hears(struct store *store)
+{
+        return !store->driver->hears || store->driver->hears(store->state);
+}
+
 static bool check_cell(const struct cell_ref *cell, struct err *err)
 {
         if (cell->tenant.len == 0)

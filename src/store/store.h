@@ -153,6 +153,27 @@ bool tx_is_write(const struct tx *tx);
  */
 void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg);
 
+/*
+ * Tells the other nodes of the same database, when the transaction is durable
+ * and only then: up to 200 bytes, no NUL. A store that one process has to
+ * itself tells nobody; what this node has to do is for tx_on_commit.
+ */
+void tx_tell(struct tx *tx, struct str message);
+/*
+ * Calls fn on a thread of the store for each message of another node; and with
+ * STR_NULL when some may have been missed: then everything must be looked at
+ * again. At most once for a store; store_listen_stop ends it, and must come
+ * before store_close and before what fn uses is gone.
+ */
+bool store_listen(struct store *store, void (*fn)(struct str message, void *arg), void *arg,
+                  struct err *err) MUST_USE;
+void store_listen_stop(struct store *store);
+/*
+ * Whether all that other nodes committed more than 80 ms ago has been heard. If
+ * not, what is remembered of the data may be old. Any thread, does not wait.
+ */
+bool store_hears(struct store *store);
+
 /* Cells. These block: for plain threads, or inside fiber_offload. */
 
 /*

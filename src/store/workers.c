@@ -202,7 +202,7 @@ static void job_run(struct worker *worker, struct conn *conn, struct store_job *
         job->ok = job->work(&tx, job->arg, &job->err);
         job->hooks = tx.hooks;
         if (job->ok && tx.failed)
-                job->ok = err_set(&job->err, ERR_NO_MEMORY, "no memory to remember what follows the commit");
+                job->ok = err_set(&job->err, ERR_STORE_BUSY, "what is to follow the commit cannot be kept");
         if (conn->runs_open > 0) {
                 statements_end(conn);
                 if (job->ok)

@@ -153,7 +153,7 @@ class Process:
 class Server:
     """`countersign server` on a data folder that outlives it."""
 
-    def __init__(self, folder, env=None, options=()):
+    def __init__(self, folder, env=None, options=(), shared_store=None):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.clock_file = self.folder / "clock"
@@ -166,7 +166,9 @@ class Server:
             log = pathlib.Path(os.environ["COUNTERSIGN_EXCHANGES"]) / f"{unique('server')}.log"
             self.env["COUNTERSIGN_EXCHANGE_LOG"] = str(log)
         self.options = list(options)
-        if on_postgres():
+        if shared_store:
+            self.options += ["--store-url", shared_store]
+        elif on_postgres():
             place = postgres.Place(os.environ["COUNTERSIGN_TEST_POSTGRES"])
             self.options += ["--store-url", place.url(postgres.SERVER, place.migrated(binary()))]
         self.process = None

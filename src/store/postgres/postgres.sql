@@ -26,7 +26,7 @@ SELECT set_config('countersign.tenant', tenant_id, true), pg_current_xact_id()::
 SELECT pg_advisory_xact_lock(7165092), pg_current_xact_id()::text;
 
 -- name: notify
-SELECT pg_notify('countersign', $1);
+SELECT pg_notify(current_schema(), $1);
 
 -- What became of a transaction whose answer was lost.
 -- name: outcome
