@@ -3,7 +3,9 @@
  * Aborts when a loop stands still: somebody blocked or computed on it. One
  * thread looks at all loops every few milliseconds. It counts its own looks, so
  * that a machine that was paused is not mistaken for a loop that stood still,
- * and takes off the time that the loop's thread waited for a CPU.
+ * and tells apart what the loop's thread did meanwhile: computing counts in
+ * full, waiting for a CPU not at all. Sleeping may also be the machine's doing
+ * (a disk under load, a fault on a page), so it must last longer.
  */
 #include "io/loop_private.h"
 
@@ -38,10 +40,18 @@ enum { LIMIT_MS = 1000 };
 enum { LIMIT_MS = 50 };
 #endif
 
+enum { SLEEP_FACTOR = 4 };
+
+/* What the kernel says of a thread (proc(5), schedstat), in milliseconds. */
+struct thread_times {
+        int64_t ran_ms;
+        int64_t queued_ms; /* waited for a CPU */
+};
+
 struct watched {
         unsigned long long turn;
         int64_t stood_ms;
-        int64_t queued_ms; /* waited for a CPU, when the turn was first seen */
+        struct thread_times start; /* when the turn was first seen */
 };
 
 struct watchdog {
@@ -54,28 +64,42 @@ struct watchdog {
         bool ending;
 };
 
-/* The second number of schedstat: nanoseconds spent waiting on a run queue. */
-static int64_t queued_ms(const struct loop *loop)
+static struct thread_times thread_times(const struct loop *loop)
 {
         char path[64];
         char text[128];
         long long ran_ns;
-        long long queued_ns = 0;
-        int fd;
+        long long queued_ns;
         ssize_t len;
+        int fd;
 
         snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", atomic_load(&loop->tid));
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return 0;
+                return (struct thread_times){0, 0};
         len = read(fd, text, sizeof(text) - 1);
         close(fd);
         if (len <= 0)
-                return 0;
+                return (struct thread_times){0, 0};
         text[len] = '\0';
         if (sscanf(text, "%lld %lld", &ran_ns, &queued_ns) != 2)
-                return 0;
-        return queued_ns / 1000000;
+                return (struct thread_times){0, 0};
+        return (struct thread_times){ran_ns / 1000000, queued_ns / 1000000};
+}
+
+static bool stands_still(const struct watchdog *watchdog, const struct watched *watched,
+                         const struct loop *loop)
+{
+        struct thread_times now;
+        int64_t ran_ms;
+
+        if (watched->stood_ms < watchdog->limit_ms)
+                return false;
+        now = thread_times(loop);
+        ran_ms = now.ran_ms - watched->start.ran_ms;
+        return ran_ms >= watchdog->limit_ms ||
+               watched->stood_ms - (now.queued_ms - watched->start.queued_ms) - ran_ms >=
+                       watchdog->limit_ms * SLEEP_FACTOR;
 }
 
 static void watch(struct watchdog *watchdog, unsigned index)
@@ -88,13 +112,11 @@ static void watch(struct watchdog *watchdog, unsigned index)
                 watched->turn = turn;
                 watched->stood_ms = 0;
                 if (turn % 2 == 1)
-                        watched->queued_ms = queued_ms(loop);
+                        watched->start = thread_times(loop);
                 return;
         }
         watched->stood_ms += LOOK_EVERY_MS;
-        if (watched->stood_ms < watchdog->limit_ms)
-                return;
-        if (watched->stood_ms - (queued_ms(loop) - watched->queued_ms) < watchdog->limit_ms)
+        if (!stands_still(watchdog, watched, loop))
                 return;
         log_line(LOG_ERROR, "a loop stood still: something blocks or computes on it", LOG_INT("loop", index),
                  LOG_INT("ms", watched->stood_ms));

@@ -24,6 +24,18 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="it is about the embedded store's files"))
 
 
+# The server that most scenarios share, once it runs.
+SHARED = []
+
+
+def pytest_runtest_setup(item):
+    """When the shared server has died, say why, once, instead of failing every story after it."""
+    for shared in SHARED:
+        code = shared.process.process.poll()
+        if code is not None:
+            pytest.exit(f"the server ended with {code} before {item.name}:\n{shared.process.text[-6000:]}", 1)
+
+
 @pytest.fixture
 def make_server(tmp_path):
     """Makes servers of their own, for tests that stop, kill or break them."""
@@ -46,7 +58,9 @@ def make_server(tmp_path):
 def server(tmp_path_factory):
     """The server that most scenarios share, each with tenants of its own."""
     shared = harness.Server(tmp_path_factory.mktemp("server")).start()
+    SHARED.append(shared)
     yield shared
+    SHARED.clear()
     assert shared.stop() == 0, shared.process.text
 
 
