@@ -12,25 +12,29 @@ static size_t encoded_len(size_t len, bool pad)
 
 static void encode(char *to, struct str bytes, const char *alphabet, bool pad)
 {
-        const unsigned char *from = (const unsigned char *)bytes.ptr;
+        const unsigned char *from = (const unsigned char *)(bytes.len > 0 ? bytes.ptr : "");
+        const unsigned char *whole = from + bytes.len / 3 * 3;
+        size_t rest = bytes.len % 3;
 
-        for (size_t left = bytes.len; left > 0;) {
-                size_t take = left < 3 ? left : 3;
-                uint32_t bits = (uint32_t)from[0] << 16 | (take > 1 ? (uint32_t)from[1] << 8 : 0) |
-                                (take > 2 ? (uint32_t)from[2] : 0);
+        for (; from < whole; from += 3, to += 4) {
+                uint32_t bits = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
 
-                *to++ = alphabet[bits >> 18 & 63];
+                to[0] = alphabet[bits >> 18];
+                to[1] = alphabet[bits >> 12 & 63];
+                to[2] = alphabet[bits >> 6 & 63];
+                to[3] = alphabet[bits & 63];
+        }
+        if (rest > 0) {
+                uint32_t bits = (uint32_t)from[0] << 16 | (rest > 1 ? (uint32_t)from[1] << 8 : 0);
+
+                *to++ = alphabet[bits >> 18];
                 *to++ = alphabet[bits >> 12 & 63];
-                if (take > 1)
+                if (rest > 1)
                         *to++ = alphabet[bits >> 6 & 63];
-                else if (pad)
+                if (pad && rest == 1)
                         *to++ = '=';
-                if (take > 2)
-                        *to++ = alphabet[bits & 63];
-                else if (pad)
+                if (pad)
                         *to++ = '=';
-                from += take;
-                left -= take;
         }
 }
 

@@ -157,7 +157,12 @@ static void base64_is_strict(void **state)
 
         (void)state;
         arena_init(&arena, 1 << 16);
+        assert_true(str_is(base64_encode(&arena, STR("")), ""));
+        assert_true(str_is(base64_encode(&arena, STR("fo")), "Zm8="));
+        assert_true(str_is(base64_encode(&arena, STR("foo")), "Zm9v"));
         assert_true(str_is(base64_encode(&arena, STR("foob")), "Zm9vYg=="));
+        assert_true(str_is(base64_encode(&arena, STR("\xFF\xFF\xFF\xFE")), "/////g=="));
+        assert_true(str_is(base64url_encode(&arena, STR("f")), "Zg"));
         assert_true(str_is(base64url_encode(&arena, STR("\xFB\xFF")), "-_8"));
         assert_true(base64_decode(&arena, STR("Zm9vYmE="), &bytes) && str_is(bytes, "fooba"));
         assert_false(base64_decode(&arena, STR("Zm9vYg="), &bytes));
