@@ -4,7 +4,7 @@
 
     check_sql.py FOLDER...     exits 1 and names each place
 
-Only the drivers (src/store/sqlite*.c, src/store/postgres*.c) may speak to a database, for
+Only the drivers (src/store/sqlite*.c, postgres*.c, libpq*.c) may speak to a database, for
 transactions and settings; the store's own tests and bench may, to play another program. Strings of
 other tests are text that no database sees.
 """
@@ -24,7 +24,7 @@ SQL = re.compile(
     re.S,
 )
 LIBRARY = re.compile(r'#include\s*[<"](sqlite3\.h|libpq-fe\.h|(postgresql/)?libpq[^">]*)[>"]')
-MAY = re.compile(r"src/store/(sqlite|postgres)\w*\.[ch]$|src/store/\w+_test\.c$|src/store/test/|tests/bench/(store|log)/")
+MAY = re.compile(r"src/store/(sqlite|postgres|libpq)\w*\.[ch]$|src/store/\w+_test\.c$|src/store/test/|tests/bench/(store|log)/")
 
 
 def blank(match):
