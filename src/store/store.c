@@ -204,6 +204,11 @@ bool store_read(struct store *store, const struct cell_ref *cell, struct arena *
         return blocking(store, cell, arena, work, arg, false, err);
 }
 
+bool store_is_shared(const struct store *store)
+{
+        return store->driver->pooled;
+}
+
 bool store_listen(struct store *store, void (*fn)(struct str message, void *arg), void *arg, struct err *err)
 {
         return !store->driver->listen || store->driver->listen(store->state, fn, arg, err);

@@ -153,6 +153,8 @@ bool tx_is_write(const struct tx *tx);
  */
 void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg);
 
+/* Whether other processes, on other machines too, may work on the same data. */
+bool store_is_shared(const struct store *store);
 /*
  * Tells the other nodes of the same database, when the transaction is durable
  * and only then: up to 200 bytes, no NUL. A store that one process has to

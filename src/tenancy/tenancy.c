@@ -9,22 +9,34 @@
 
 /* ---- the start --------------------------------------------------------------------------------- */
 
+/* Where other nodes work on the same database, one may be making a tenant just now. */
+enum { OTHERS_NEED_MS = 10 * 60 * 1000 };
+
+struct clearing {
+        int64_t made_before_ms;
+        int64_t cleared;
+};
+
 static bool clear_unfinished(struct tx *tx, void *arg, struct err *err)
 {
-        return sql_tenant_unfinished_keys_delete(tx, err) &&
-               sql_tenant_unfinished_workspaces_delete(tx, err) &&
-               sql_tenant_unfinished_delete(tx, arg, err);
+        struct clearing *clearing = arg;
+
+        return sql_tenant_unfinished_keys_delete(tx, clearing->made_before_ms, err) &&
+               sql_tenant_unfinished_workspaces_delete(tx, clearing->made_before_ms, err) &&
+               sql_tenant_unfinished_delete(tx, clearing->made_before_ms, &clearing->cleared, err);
 }
 
 bool tenancy_start(const struct services *services, struct err *err)
 {
-        int64_t cleared = 0;
+        struct clearing clearing = {.made_before_ms = store_is_shared(services->store)
+                                                              ? clock_now_ms() - OTHERS_NEED_MS
+                                                              : INT64_MAX};
 
-        if (!store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &cleared, err))
+        if (!store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &clearing, err))
                 return false;
-        if (cleared > 0)
+        if (clearing.cleared > 0)
                 log_line(LOG_WARN, "tenants that were half-made when the server stopped were cleared",
-                         LOG_INT("count", cleared));
+                         LOG_INT("count", clearing.cleared));
         return true;
 }
 

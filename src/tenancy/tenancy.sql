@@ -13,15 +13,18 @@ UPDATE tenant SET state = 'active' WHERE id = $1 AND state = 'making';
 
 -- name: tenant_unfinished_keys_delete :exec
 -- directory
-DELETE FROM credential_place WHERE tenant_id IN (SELECT id FROM tenant WHERE state = 'making');
+-- in: made_before int
+DELETE FROM credential_place WHERE tenant_id IN (SELECT id FROM tenant WHERE state = 'making' AND created_ms < $1);
 
 -- name: tenant_unfinished_workspaces_delete :exec
 -- directory
-DELETE FROM workspace_place WHERE tenant_id IN (SELECT id FROM tenant WHERE state = 'making');
+-- in: made_before int
+DELETE FROM workspace_place WHERE tenant_id IN (SELECT id FROM tenant WHERE state = 'making' AND created_ms < $1);
 
 -- name: tenant_unfinished_delete :changes
 -- directory
-DELETE FROM tenant WHERE state = 'making';
+-- in: made_before int
+DELETE FROM tenant WHERE state = 'making' AND created_ms < $1;
 
 -- name: tenant_directory_list :many
 -- directory

@@ -2,6 +2,7 @@
 """Several servers on one PostgreSQL."""
 import concurrent.futures
 import shutil
+import threading
 import time
 
 import harness
@@ -156,3 +157,97 @@ def test_a_node_that_is_killed_leaves_everything_to_the_other(nodes):
         assert time.monotonic() - killed < 2
     for number in set(acknowledged):
         api.ok("GET", f"{tenant.path}/principals/{number}")
+
+
+@pytest.fixture
+def own_postgres():
+    """A PostgreSQL that a test may stop and crash."""
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL is installed (postgresql-15)")
+    own = postgres.Postgres()
+    yield own
+    own.remove()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_a_restart_of_postgresql_loses_nothing_that_was_acknowledged(tmp_path, own_postgres, how):
+    nodes = Nodes(tmp_path, own_postgres)
+    node = nodes.add()
+    tenant = new_tenant(node)
+    acknowledged, refused, codes = [], [], set()
+    stop = threading.Event()
+
+    def work(number):
+        api = node.api(tenant.admin.api.key)
+        while not stop.is_set():
+            name = harness.unique(f"s{number}")
+            answer = api.request("POST", f"{tenant.path}/principals",
+                                 {"kind": "service", "name": name, "roles": ["auditor"]})
+            if answer.ok:
+                acknowledged.append(name)
+            else:
+                codes.add(answer.json()["code"])
+                if answer.json()["code"] != "WRITE_UNCERTAIN":
+                    refused.append(name)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for number in range(8):
+            pool.submit(work, number)
+        harness_wait(lambda: len(acknowledged) > 50)
+        before = len(acknowledged)
+        own_postgres.stop(how)
+        own_postgres.start()
+        # It goes on by itself.
+        harness_wait(lambda: len(acknowledged) > before + 50)
+        stop.set()
+    names = {row[0] for row in own_postgres.sql(
+        f"SELECT name FROM countersign_local.principal WHERE tenant_id = '{tenant.id}'",
+        nodes.url.rsplit("dbname=", 1)[1])}
+    assert set(acknowledged) <= names
+    assert not set(refused) & names
+    assert codes <= {"STORE_BUSY", "WRITE_UNCERTAIN"}, codes
+    assert node.stop() == 0
+
+
+def harness_wait(condition):
+    """Until the condition holds; what it looks at changes in other threads."""
+    deadline = time.monotonic() + harness.PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        threading.Event().wait(0.01)
+
+
+@pytest.mark.fault
+def test_a_node_that_does_not_hear_the_others_trusts_no_cache(nodes):
+    """The listener's connection is cut again and again; a revoked key is refused all the same."""
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    person = tenant.person("user", "auditor")
+    path = f"{tenant.path}/principals/{person.id}"
+    key = tenant.admin.api.ok("GET", f"{path}/keys")["items"][0]["id"]
+    api = at(two, person)
+    api.ok("GET", "/v1/whoami")
+    cut = ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'countersign_server' "
+           "AND query IN ('SELECT 1') OR query LIKE 'LISTEN%'")
+    assert nodes.place.sql(cut)
+    tenant.admin.api.ok("DELETE", f"{path}/keys/{key}")
+    nodes.place.sql(cut)
+    revoked = time.monotonic()
+    last_accepted = None
+    while time.monotonic() < revoked + 0.5:
+        asked = time.monotonic()
+        if api.request("GET", "/v1/whoami").status_code != 401:
+            last_accepted = asked
+    assert last_accepted is None or last_accepted - revoked < 0.1
+
+
+def test_a_node_that_starts_leaves_a_tenant_alone_that_another_is_making(nodes):
+    one, two = nodes.nodes
+    database = nodes.url.rsplit("dbname=", 1)[1]
+    for name, age_ms in (("fresh", 0), ("left", 3600_000)):
+        nodes.place.sql("INSERT INTO countersign.tenant VALUES "
+                        f"('ten_{name}', '{name}', 'basic', 'local', 'making', 0, {int(time.time() * 1000) - age_ms})",
+                        database)
+    two.restart()
+    assert nodes.place.sql("SELECT name FROM countersign.tenant WHERE state = 'making'", database) == [["fresh"]]
