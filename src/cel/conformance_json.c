@@ -170,7 +170,7 @@ bool suite_value(struct arena *arena, const struct json *json, struct cel_value 
         struct str bytes;
 
         *ret = cel_null();
-        if ((v = suite_get(json, "null_value")))
+        if (suite_get(json, "null_value"))
                 return true;
         if ((v = suite_get(json, "bool_value")))
                 *ret = cel_bool(v->boolean);
@@ -265,7 +265,7 @@ bool suite_type(struct cel_env *env, struct buf *buf, const struct json *json)
         } else if ((t = suite_get(json, "message_type"))) {
                 buf_append_str(buf, t->string);
                 return wellknown_name(t->string) || str_is(t->string, "google.protobuf.Any");
-        } else if ((t = suite_get(json, "type"))) {
+        } else if (suite_get(json, "type")) {
                 buf_append_c(buf, "type");
         } else if (suite_get(json, "null")) {
                 buf_append_c(buf, "null_type");

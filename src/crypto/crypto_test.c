@@ -298,8 +298,8 @@ static void bad_key_files_are_refused_and_left_alone(void **state)
                 "countersign-root-key v1\ncurrent 1 AAAA\n",
                 "countersign-root-key v1\ncurrent 0 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
                 "countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\njunk\n",
-                "countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-                "previous 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+                ("countersign-root-key v1\ncurrent 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                 "previous 1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"),
         };
         struct folder folder;
         folder_make(&folder);
