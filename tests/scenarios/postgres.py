@@ -4,6 +4,7 @@
 
     postgres.py run COMMAND…     runs the command with COUNTERSIGN_TEST_POSTGRES naming the server;
                                  exits 77 (skipped) where PostgreSQL is not installed
+    postgres.py run-durable …    the same with fsync on, for figures
 
 As root the server runs as the user `postgres`, which Debian's package makes.
 """
@@ -110,14 +111,14 @@ class Postgres(Place):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] != "run":
+    if len(sys.argv) < 3 or sys.argv[1] not in ("run", "run-durable"):
         print(__doc__, file=sys.stderr)
         return 2
     if programs() is None:
         print("skipped: no PostgreSQL is installed (postgresql-15)")
         return 77
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    server = Postgres()
+    server = Postgres(durable=sys.argv[1] == "run-durable")
     try:
         return subprocess.run(sys.argv[2:], check=False, env={**os.environ, "COUNTERSIGN_TEST_STORE": "postgres",
                                                               "COUNTERSIGN_TEST_POSTGRES": server.place}).returncode

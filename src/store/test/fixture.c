@@ -18,18 +18,32 @@ bool fixture_on_postgres(void)
 }
 
 /* As the superuser, who is not there for the store. */
-static void execute(const char *before, const char *name, const char *after)
+static void execute_in(const char *database, const char *text)
 {
-        char url[256], text[256];
+        char url[256];
 
-        snprintf(url, sizeof(url), "%s user=postgres dbname=postgres", getenv("COUNTERSIGN_TEST_POSTGRES"));
-        snprintf(text, sizeof(text), "%s %s %s", before, name, after);
+        snprintf(url, sizeof(url), "%s user=postgres dbname=%s", getenv("COUNTERSIGN_TEST_POSTGRES"),
+                 database);
         PGconn *pq = PQconnectdb(url);
         PGresult *result = PQexec(pq, text);
         if (PQresultStatus(result) != PGRES_COMMAND_OK)
                 fail_msg("%s: %s", text, PQerrorMessage(pq));
         PQclear(result);
         PQfinish(pq);
+}
+
+static void execute(const char *before, const char *name, const char *after)
+{
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s %s %s", before, name, after);
+        execute_in("postgres", text);
+}
+
+void fixture_policies(struct fixture *fixture, bool on)
+{
+        execute_in(fixture->database, on ? "ALTER TABLE countersign_eu.note ENABLE ROW LEVEL SECURITY"
+                                         : "ALTER TABLE countersign_eu.note DISABLE ROW LEVEL SECURITY");
 }
 
 static void make_database(struct fixture *fixture)

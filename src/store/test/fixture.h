@@ -28,6 +28,8 @@ bool fixture_on_postgres(void);
 struct fixture *fixture_new(const struct store_options *options);
 /* Closes, and removes the folder. */
 void fixture_free(struct fixture *fixture);
+/* On PostgreSQL: the test's tables with row-level security or without it, while the store is open. */
+void fixture_policies(struct fixture *fixture, bool on);
 void fixture_open(struct fixture *fixture);
 void fixture_reopen(struct fixture *fixture);
 void fixture_cell(struct fixture *fixture, const struct cell_ref *cell);

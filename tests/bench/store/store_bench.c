@@ -8,6 +8,10 @@
  * an index, submitted and answered through one other thread, as a loop would;
  * the peer does the same inserts in one thread without any hand-off, in
  * transactions as large as the store's were on average.
+ *
+ *   tests/scenarios/postgres.py run-durable store_bench …
+ *
+ * measures PostgreSQL instead, with its policies and without them.
  */
 #include "store/test/fixture.h"
 
@@ -263,6 +267,53 @@ static void bench_rates(struct fixture *fixture)
                reads / peer_reads);
 }
 
+enum { ROUNDS = 5 };
+
+static int compare_double(const void *a, const void *b)
+{
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
+}
+
+static double middle(double *values)
+{
+        qsort(values, ROUNDS, sizeof(values[0]), compare_double);
+        return values[ROUNDS / 2];
+}
+
+/* The same statements with row-level security and without it, by turns, since the machine's own speed
+ * drifts. */
+static void bench_policies(struct fixture *fixture)
+{
+        double rates[2][2][ROUNDS], ratios[2][ROUNDS]; /* by is_write, by policies */
+        struct store_stats before, after;
+
+        fixture_cell(fixture, &cell);
+        pump(fixture->store, true); /* rows to read */
+        store_stats(fixture->store, &before);
+        for (int round = 0; round < ROUNDS; round++) {
+                for (int on = 0; on < 2; on++) {
+                        fixture_policies(fixture, on);
+                        rates[1][on][round] = pump(fixture->store, true);
+                        rates[0][on][round] = pump(fixture->store, false);
+                }
+                for (int is_write = 0; is_write < 2; is_write++)
+                        ratios[is_write][round] = rates[is_write][1][round] / rates[is_write][0][round];
+        }
+        store_stats(fixture->store, &after);
+        for (int is_write = 1; is_write >= 0; is_write--)
+                printf("{\"bench\":\"postgres "
+                       "%s\",\"in_flight\":%d,\"per_second\":%.0f,\"without_policies\":%.0f,"
+                       "\"ratio\":%.2f,\"batch\":%.1f}\n",
+                       is_write ? "writes" : "reads", in_flight, middle(rates[is_write][1]),
+                       middle(rates[is_write][0]), middle(ratios[is_write]),
+                       is_write ? (double)(after.writes - before.writes) /
+                                          (double)(after.commits - before.commits)
+                                : (double)(after.reads - before.reads) /
+                                          (double)(after.read_batches - before.read_batches));
+}
+
 static double rss_mib(void)
 {
         char text[128] = "";
@@ -368,10 +419,13 @@ int main(int argc, char **argv)
         }
         if (run_us > 0) {
                 fixture = fixture_new(NULL);
-                bench_rates(fixture);
+                if (fixture_on_postgres())
+                        bench_policies(fixture);
+                else
+                        bench_rates(fixture);
                 fixture_free(fixture);
         }
-        if (tenants > 0) {
+        if (tenants > 0 && !fixture_on_postgres()) {
                 fixture = fixture_new(NULL);
                 bench_tenants(fixture);
                 fixture_free(fixture);
