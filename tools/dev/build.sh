@@ -35,7 +35,7 @@ build() {
         fi
         # Only the targets themselves: the rest of a fuzz build is what the others build already.
         if [ "$kind" = fuzz ] && [ $# = 0 ]; then
-                mapfile -t targets < <(ninja -C "$folder" -t targets all | sed -nE 's/^(.*_fuzz): .*/\1/p')
+                mapfile -t targets < <(ninja -C "$folder" -t targets all | sed -nE 's/^((.*\/)?(fuzz_[^/:]*|[^/:]*_fuzz)): .*/\1/p')
                 set -- "${targets[@]}"
         fi
         printf './dev: building %s\n' "$folder" >&2
