@@ -10,7 +10,8 @@ SELECT set_config('search_path', $1, false), set_config('statement_timeout', $2,
                   CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'
                        ELSE current_setting('synchronous_commit') END, false),
        pg_postmaster_start_time()::text || ' ' || coalesce(inet_server_addr()::text, '') || ' '
-       || coalesce(inet_server_port()::text, '') AS instance;
+       || coalesce(inet_server_port()::text, '') AS instance,
+       set_config('client_min_messages', 'error', false);
 
 -- A snapshot of one tenant. No row, and no tenant set, if there is no such cell.
 -- name: begun_read
