@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """./dev bench [NAME…]: the figures of Countersign, as ratios against a peer in the same run where there is one.
 
-  all      everything but cel (the default)
+  all      everything but io and cel (the default)
   api      authenticated GET of an action, keep-alive, 64 connections, against nginx's static reply of the same size
   actions  submit, decide, claim, report by 64 clients, durable; what the signature checks cost of it
   log      durable appends to the tamper-evident log, against plain SQLite
@@ -11,6 +11,7 @@
   http     10,000 idle keep-alive connections
   tenants  10,000 tenants: start, memory, the last's creation against the first's
   start    start to first reply on an empty store
+  io       the HTTP server alone, a static reply, against nginx's
   cel      the CEL engine, against @bufbuild/cel
 
 Figures are information: nothing here passes or fails a test. Load generators share the CPUs with what they measure.
@@ -281,6 +282,14 @@ def bench_cel(_world, options, _folder, report):
                    env={**os.environ, "BUILD_DIR": str(options.build), "RESULTS_DIR": str(report.folder)})
 
 
+def bench_io(_world, options, _folder, report):
+    subprocess.run(["ninja", "-C", options.build, "tests/bench/http/http_bench_server"], check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, pathlib.Path(__file__).parent / "http" / "http_bench.py", "--build", options.build,
+                    "--results", report.folder, "--rounds", str(options.rounds), "--seconds", str(options.seconds)],
+                   check=True)
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -296,9 +305,9 @@ def arguments():
     options.seconds = max(1, round(options.seconds))
     names = options.names or ["all"]
     for name in names:
-        if name not in [*NAMES, "cel", "all"]:
+        if name not in [*NAMES, "io", "cel", "all"]:
             parser.error(f"there is no benchmark \"{name}\"")
-    options.names = [name for name in [*NAMES, "cel"] if name in names or ("all" in names and name in NAMES)]
+    options.names = [name for name in [*NAMES, "io", "cel"] if name in names or ("all" in names and name in NAMES)]
     return options
 
 
