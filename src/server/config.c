@@ -497,6 +497,35 @@ void config_reference(struct buf *buf)
         }
 }
 
+/* A text in quotes; the password in a URL (RFC 3986 section 3.2.1) is not shown. */
+static void print_text(struct buf *buf, struct str text)
+{
+        static const struct str slashes = {"://", 3};
+        ptrdiff_t at;
+
+        buf_append_char(buf, '"');
+        while ((at = str_find_str(text, slashes)) >= 0) {
+                size_t host = (size_t)at + slashes.len;
+                size_t end = host;
+                ptrdiff_t user_end, colon;
+
+                while (end < text.len && text.ptr[end] != '/' && text.ptr[end] != ' ')
+                        end++;
+                user_end = str_find(str_slice(text, host, end - host), '@');
+                colon = user_end < 0 ? -1 : str_find(str_slice(text, host, (size_t)user_end), ':');
+                if (colon >= 0) {
+                        buf_append_str(buf, str_slice(text, 0, host + (size_t)colon));
+                        buf_append_c(buf, ":…");
+                        text = str_slice(text, host + (size_t)user_end, text.len);
+                } else {
+                        buf_append_str(buf, str_slice(text, 0, end));
+                        text = str_slice(text, end, text.len);
+                }
+        }
+        buf_append_str(buf, text);
+        buf_append_char(buf, '"');
+}
+
 void config_print(const struct config *config, struct buf *buf)
 {
         struct str open = STR("");
@@ -517,7 +546,7 @@ void config_print(const struct config *config, struct buf *buf)
                         buf_printf(buf, "%lld%s", (long long)*(const int64_t *)field,
                                    keys[i].type == KEY_DURATION ? "ms" : "");
                 else
-                        buf_printf(buf, "\"%.*s\"", STR_ARG(*(const struct str *)field));
+                        print_text(buf, *(const struct str *)field);
                 buf_append_char(buf, '\n');
         }
 }

@@ -69,5 +69,5 @@ bool config_parse(struct arena *arena, struct str text, const char *file_name, s
 
 /* The reference as Markdown: every key, its meaning, default, range. */
 void config_reference(struct buf *buf);
-/* The values that hold, as YAML. */
+/* The values that hold, as YAML; passwords in URLs are left out. */
 void config_print(const struct config *config, struct buf *buf);

@@ -147,6 +147,24 @@ static void what_is_printed_can_be_read_again(void **state)
         buf_done(&text);
 }
 
+static void passwords_in_urls_are_not_printed(void **state)
+{
+        struct buf text;
+
+        (void)state;
+        buf_init(&text, 1 << 16);
+        assert_true(parse("store:\n"
+                          "  url: postgres://app:geheim@db.example:5432/countersign\n"
+                          "  regions: eu=postgres://app:geheim@eu/c us=postgres://app@us/c\n"));
+        config_print(&config, &text);
+        assert_true(str_find_str(buf_str(&text), STR("geheim")) < 0);
+        assert_true(str_find_str(buf_str(&text), STR("\"postgres://app:…@db.example:5432/countersign\"")) >
+                    0);
+        assert_true(str_find_str(buf_str(&text),
+                                 STR("\"eu=postgres://app:…@eu/c us=postgres://app@us/c\"")) > 0);
+        buf_done(&text);
+}
+
 /* COUNTERSIGN_SOURCE_ROOT is set by the build. */
 static void the_reference_is_the_table(void **state)
 {
