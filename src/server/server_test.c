@@ -268,9 +268,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(the_default_configuration_holds),   TEST(every_mistake_has_its_line_and_key),
                 TEST(all_mistakes_are_told_at_once),     TEST(flags_win_over_the_environment),
-                TEST(what_is_printed_can_be_read_again), TEST(the_reference_is_the_table),
-                TEST(a_bucket_empties_and_refills),      TEST(many_names_do_not_free_a_busy_one),
-                TEST(a_trace_parent_is_checked),
+                TEST(what_is_printed_can_be_read_again), TEST(passwords_in_urls_are_not_printed),
+                TEST(the_reference_is_the_table),        TEST(a_bucket_empties_and_refills),
+                TEST(many_names_do_not_free_a_busy_one), TEST(a_trace_parent_is_checked),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
