@@ -33,9 +33,9 @@ build() {
                         die "meson could not configure $folder"
                 }
         fi
-        # Only the targets themselves: the rest of a fuzz build is what the others build already.
+        # Only the targets themselves, and the generated headers for clang-tidy: the rest is what others build.
         if [ "$kind" = fuzz ] && [ $# = 0 ]; then
-                mapfile -t targets < <(ninja -C "$folder" -t targets all | sed -nE 's/^((.*\/)?(fuzz_[^/:]*|[^/:]*_fuzz)): .*/\1/p')
+                mapfile -t targets < <(ninja -C "$folder" -t targets all | sed -nE 's/^((.*\/)?(fuzz_[^/:]*|[^/:]*_fuzz)): .*/\1/p; s/^(.*\.h): CUSTOM_COMMAND.*/\1/p')
                 set -- "${targets[@]}"
         fi
         printf './dev: building %s\n' "$folder" >&2
