@@ -37,6 +37,18 @@ static bool check_rendering(const struct rendering *own, const struct json *serv
         return true;
 }
 
+/* A server could answer with another action that waits: what is signed is what was named. */
+static bool check_asked(struct cli *cli, const struct json *action, struct err *err)
+{
+        struct str asked = cli_argument(cli, 0);
+
+        if (str_eq(json_get_string(action, "id"), asked))
+                return true;
+        return err_set(err, ERR_PROOF_INVALID,
+                       "the server answers with another action than %.*s; nothing was signed",
+                       STR_ARG(asked));
+}
+
 static bool check_expected_digest(struct cli *cli, struct str bytes, struct err *err)
 {
         struct str expected = cli_value(cli, "digest");
@@ -119,7 +131,8 @@ static bool decide(struct cli *cli, enum verdict verdict, struct err *err)
         struct str body;
 
         if (!action_path(cli, "", &path, err) || !cli_get(cli, &action, err, "%.*s", STR_ARG(path)) ||
-            !action_statement(cli, &action.json, &bytes, err) || !check_expected_digest(cli, bytes, err) ||
+            !check_asked(cli, &action.json, err) || !action_statement(cli, &action.json, &bytes, err) ||
+            !check_expected_digest(cli, bytes, err) ||
             !rendering_make(&cli->arena, bytes, &rendering, err) ||
             !check_rendering(&rendering, json_get(&action.json, "rendering"), err))
                 return false;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, as a person and as a program use it."""
+import http.server
 import json
 import pathlib
 import re
 import subprocess
+import threading
 
 import pytest
 
@@ -100,6 +102,40 @@ def test_the_digest_can_be_demanded(place):
     done = place.anna.run("approve", action["id"], "--yes", "--digest", "0" * 64, code=9)
     assert action["digest"] in done.stderr
     place.anna.run("approve", action["id"], "--yes", "--digest", action["digest"])
+
+
+def test_a_server_cannot_have_another_action_signed(place):
+    asked, other = submit(place.bot), submit(place.bot)
+    answer = json.dumps(place.bot.json("action", "show", other["id"])).encode()
+    posted = []
+
+    class Liar(http.server.BaseHTTPRequestHandler):
+        def reply(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = reply
+
+        def do_POST(self):
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.reply()
+
+        def log_message(self, *_):
+            pass
+
+    liar = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    threading.Thread(target=liar.serve_forever, daemon=True).start()
+    try:
+        done = place.anna.run("approve", asked["id"], "--yes", "--server", f"http://127.0.0.1:{liar.server_port}",
+                              code=9)
+    finally:
+        liar.shutdown()
+        liar.server_close()
+    assert "another action" in done.stderr
+    assert not posted
 
 
 def test_hostile_words_cannot_move_the_cursor(place):
