@@ -6,7 +6,7 @@ import requests
 from conftest import new_tenant
 from harness import HandExecutor
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.files]
 
 
 def names_of(tenant):

@@ -325,6 +325,8 @@ WAITING = [
     ("conformance", phase_unit("test", suite=("--suite", "conformance"))),
     ("scenarios", phase_scenarios("test", "test", record=True)),
     ("contract", phase_exchanges),
+    ("scenarios postgres", phase_scenarios("test", "postgres", wrap=(
+        sys.executable, "tests/scenarios/postgres.py", "run"))),
     ("scenarios asan", phase_scenarios("asan", "asan")),
     ("scenarios tsan", phase_scenarios("tsan", "tsan", ("-m", "threads"))),
 ]
