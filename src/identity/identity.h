@@ -126,6 +126,12 @@ struct identity_key {
 /* For an existing, enabled principal. Fills id, prefix, created_ms. */
 bool identity_key_create(struct tx *tx, const struct credential *credential, struct identity_key *key,
                          int64_t now_ms, struct err *err) MUST_USE;
+/*
+ * Whether a caller who was let in earlier would still be: the key neither revoked nor expired, the
+ * principal not disabled. For what goes on after the request began; the tx is of the caller's tenant.
+ */
+bool identity_still_stands(struct tx *tx, const struct principal *caller, int64_t now_ms, bool *ret,
+                           struct err *err) MUST_USE;
 /* NOT_FOUND; revoking again changes nothing. */
 bool identity_key_revoke(const struct services *services, struct tx *tx, struct str principal, struct str id,
                          int64_t now_ms, struct err *err) MUST_USE;

@@ -126,3 +126,21 @@ bool identity_key_revoke(const struct services *services, struct tx *tx, struct 
                 return false;
         return identity_forget_on_commit(services, tx, id, err);
 }
+
+bool identity_still_stands(struct tx *tx, const struct principal *caller, int64_t now_ms, bool *ret,
+                           struct err *err)
+{
+        struct sql_principal_get_row principal;
+        struct sql_api_key_list_row key;
+        bool found;
+
+        *ret = false;
+        if (!sql_principal_get(tx, id_str(&caller->id), &principal, &found, err))
+                return false;
+        if (!found || principal.has_disabled_ms)
+                return true;
+        if (!sql_api_key_get(tx, id_str(&caller->id), id_str(&caller->credential), &key, &found, err))
+                return false;
+        *ret = found && !key.has_revoked_ms && (!key.has_expires_ms || now_ms < key.expires_ms);
+        return true;
+}

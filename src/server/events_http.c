@@ -9,6 +9,7 @@
 #include "api/outbox_sql.h"
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "identity/identity.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ enum { BATCH = 64, EVENT_MOST_BYTES = 1 << 20 };
 static const int64_t ping_every_us = 15 * INT64_C(1000000);
 
 struct batch {
+        bool stands; /* the caller may still read */
         int64_t after;
         size_t count;
         struct sql_outbox_after_row rows[BATCH];
@@ -42,6 +44,11 @@ static bool read_batch(struct request *req, void *arg, struct err *err)
         bool has;
 
         batch->count = 0;
+        /* A stream outlives its request's authentication: a revoked key reads no further. */
+        if (!identity_still_stands(req->tx, &req->principal, clock_now_ms(), &batch->stands, err))
+                return false;
+        if (!batch->stands)
+                return true;
         if (!sql_outbox_after_open(req->tx, batch->after, BATCH, &cursor, err))
                 return false;
         for (;;) {
@@ -99,7 +106,8 @@ static FIBER_FN bool send_batch(struct request *req, struct batch *batch, struct
         return true;
 }
 
-/* Everything that is there, then waits for more, until the client goes or the server drains. */
+/* Everything that is there, then waits for more, until the client goes, its key is revoked, or the server
+ * drains. */
 static FIBER_FN bool send_all(struct request *req, struct notify_waiter *waiter, struct batch *batch,
                               struct err *err)
 {
@@ -109,6 +117,8 @@ static FIBER_FN bool send_all(struct request *req, struct notify_waiter *waiter,
                 if (!request_read(req, read_batch, batch, err) || !send_batch(req, batch, err))
                         return false;
                 arena_rewind(req->arena, mark);
+                if (!batch->stands)
+                        return true;
                 if (batch->count == BATCH)
                         continue;
                 if (!request_wait(req, waiter, clock_mono_us() + ping_every_us) && !request_is_over(req) &&

@@ -122,3 +122,20 @@ def test_expired_actions_end_by_themselves(make_server):
         assert response.status_code == 409
     finally:
         executor.close()
+
+
+@pytest.mark.parametrize("how", ["disable", "revoke"])
+def test_a_stream_ends_for_a_reader_who_is_out(staffed, how):
+    reader = f"{staffed.path}/principals/{staffed.anna.id}"
+    stream = staffed.anna.api.request("GET", f"{staffed.path}/events", stream=True, timeout=10)
+    assert stream.status_code == 200
+    events = events_of(stream)
+    staffed.bot.submit()
+    next(events)
+    if how == "disable":
+        staffed.admin.api.ok("POST", f"{reader}/disable")
+    else:
+        key = staffed.admin.api.ok("GET", f"{reader}/keys")["items"][0]
+        staffed.admin.api.ok("DELETE", f"{reader}/keys/{key['id']}")
+    action = staffed.bot.submit()
+    assert [event for _, event in events if event.get("subject") == action["id"]] == []
