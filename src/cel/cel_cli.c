@@ -10,7 +10,7 @@ enum { VARIABLES_MAX = 64, TEXT_MAX = 1 << 20, MEMORY_MAX = 64 << 20 };
 static const char usage[] =
         "usage: countersign cel eval EXPRESSION [--var NAME=JSON]... [--explain] [--cost] [--limit N] "
         "[--json]\n"
-        "       countersign cel check FILE\n"
+        "       countersign cel check FILE [--json]\n"
         "\n"
         "eval prints the value of a CEL expression.\n"
         "  --var NAME=JSON  gives a variable its value; text that is no JSON is a string\n"
@@ -223,10 +223,39 @@ static bool read_text(const char *path, struct buf *buf)
         return !buf->failed;
 }
 
+static void print_checked(const struct cel_program *program, const char *file, struct str type)
+{
+        struct cel_cost cost = cel_program_cost(program);
+
+        printf("%s: %.*s, costs at least %llu", file, STR_ARG(type), (unsigned long long)cost.least);
+        if (cost.most == UINT64_MAX)
+                printf(", at most what the inputs decide\n");
+        else
+                printf(", at most %llu\n", (unsigned long long)cost.most);
+}
+
+static void print_checked_json(const struct cel_program *program, struct str type)
+{
+        struct cel_cost cost = cel_program_cost(program);
+        struct json_writer w;
+        BUF_SCOPED text;
+
+        buf_init(&text, TEXT_MAX);
+        json_writer_init(&w, &text);
+        json_object_begin(&w);
+        json_field_str(&w, "type", type);
+        json_field_int(&w, "cost_least", (int64_t)cost.least);
+        /* Absent where the inputs decide. */
+        if (cost.most <= INT64_MAX)
+                json_field_int(&w, "cost_most", (int64_t)cost.most);
+        json_object_end(&w);
+        printf("%.*s\n", STR_ARG(buf_str(&text)));
+}
+
 static int command_check(int argc, char **argv)
 {
         __attribute__((cleanup(session_done))) struct session s = {0};
-        struct cel_cost cost;
+        bool json = argc == 3 && strcmp(argv[2], "--json") == 0;
         struct err err;
         BUF_SCOPED text;
         BUF_SCOPED type;
@@ -234,7 +263,7 @@ static int command_check(int argc, char **argv)
         buf_init(&text, TEXT_MAX);
         buf_init(&type, TEXT_MAX);
         arena_init(&s.arena, MEMORY_MAX);
-        if (argc != 2)
+        if (argc != (json ? 3 : 2))
                 return wrong_use("check takes one file", NULL);
         if (!read_text(argv[1], &text))
                 return wrong_use("the file cannot be read", argv[1]);
@@ -243,13 +272,10 @@ static int command_check(int argc, char **argv)
             !cel_compile(s.env, buf_str(&text), NULL, &s.program, &err))
                 return failed(&err, argv[1]);
         cel_program_append_type(&type, s.program);
-        cost = cel_program_cost(s.program);
-        printf("%s: %.*s, costs at least %llu", argv[1], STR_ARG(buf_str(&type)),
-               (unsigned long long)cost.least);
-        if (cost.most == UINT64_MAX)
-                printf(", at most what the inputs decide\n");
+        if (json)
+                print_checked_json(s.program, buf_str(&type));
         else
-                printf(", at most %llu\n", (unsigned long long)cost.most);
+                print_checked(s.program, argv[1], buf_str(&type));
         return 0;
 }
 

@@ -73,6 +73,18 @@ static void append_zeros(struct formatter *f, int count)
                 builder_char(&f->out, '0');
 }
 
+/* The exponent of a double's shortest form: at most three digits, perhaps with a sign. */
+static int exponent_of(struct str text)
+{
+        bool negative = text.len > 0 && text.ptr[0] == '-';
+        int value = 0;
+
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] >= '0' && text.ptr[i] <= '9')
+                        value = value * 10 + (text.ptr[i] - '0');
+        return negative ? -value : value;
+}
+
 /* The shortest digits that read back, without an exponent: 0.0000001, not 1e-7. */
 static void append_plain(struct formatter *f, struct str text)
 {
@@ -85,7 +97,7 @@ static void append_plain(struct formatter *f, struct str text)
                 builder_append(&f->out, text);
                 return;
         }
-        point = 1 + atoi(text.ptr + at + 1); /* digits before the point */
+        point = 1 + exponent_of(str_slice(text, (size_t)at + 1, SIZE_MAX)); /* digits before the point */
         for (ptrdiff_t i = 0; i < at; i++) {
                 if (text.ptr[i] == '-')
                         builder_char(&f->out, '-');

@@ -38,7 +38,7 @@ static const char page[] =
         "  --docker-socket PATH  the Docker Engine's socket; /var/run/docker.sock unless told\n"
         "  --parallel N          items in work at a time; 8 unless told, at most 64\n"
         "  --ca-file FILE        PEM certificates to trust for https, instead of the system's\n"
-        "  --log-format FORMAT   text or json\n"
+        "  --log-format FORMAT   text or json; --json is the same as json\n"
         "\n"
         "Never run two executors on copies of one FOLDER, and never delete only its journal:\n"
         "the journal is why nothing runs twice.\n"
@@ -92,6 +92,10 @@ static bool parse(struct flags *flags, int argc, char **argv, struct err *err)
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--enrol-only") == 0) {
                         flags->config.enrol_only = true;
+                        continue;
+                }
+                if (strcmp(argv[i], "--json") == 0) {
+                        flags->log_format = LOG_JSON;
                         continue;
                 }
                 if (argv[i][0] != '-')

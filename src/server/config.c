@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "base/json_write.h"
 #include "server/config_yaml.h"
 
 #include <ctype.h>
@@ -497,13 +498,39 @@ void config_reference(struct buf *buf)
         }
 }
 
-/* A text in quotes; the password in a URL (RFC 3986 section 3.2.1) is not shown. */
-static void print_text(struct buf *buf, struct str text)
+void config_reference_json(struct buf *buf)
+{
+        static const char *const types[] = {
+                [KEY_TEXT] = "text",         [KEY_INTEGER] = "integer", [KEY_BOOL] = "boolean",
+                [KEY_DURATION] = "duration", [KEY_WORD] = "word",
+        };
+        struct json_writer w;
+
+        json_writer_init(&w, buf);
+        json_array_begin(&w);
+        for (size_t i = 0; i < KEY_COUNT; i++) {
+                BUF_SCOPED range;
+
+                buf_init(&range, 4096);
+                print_range(&keys[i], &range);
+                json_object_begin(&w);
+                json_field_c(&w, "key", keys[i].name);
+                json_field_c(&w, "type", types[keys[i].type]);
+                json_field_c(&w, "default", keys[i].standard);
+                json_field_str(&w, "values", buf_str(&range));
+                json_field_c(&w, "meaning", keys[i].summary);
+                json_object_end(&w);
+        }
+        json_array_end(&w);
+        buf_append_char(buf, '\n');
+}
+
+/* A text as it may be shown: the password in a URL (RFC 3986 section 3.2.1) is left out. */
+static void append_shown(struct buf *buf, struct str text)
 {
         static const struct str slashes = {"://", 3};
         ptrdiff_t at;
 
-        buf_append_char(buf, '"');
         while ((at = str_find_str(text, slashes)) >= 0) {
                 size_t host = (size_t)at + slashes.len;
                 size_t end = host;
@@ -523,7 +550,42 @@ static void print_text(struct buf *buf, struct str text)
                 }
         }
         buf_append_str(buf, text);
-        buf_append_char(buf, '"');
+}
+
+static const void *field_of(const struct config *config, const struct key *key)
+{
+        return (const char *)config + key->offset;
+}
+
+void config_print_json(const struct config *config, struct buf *buf)
+{
+        struct json_writer w;
+
+        json_writer_init(&w, buf);
+        json_object_begin(&w);
+        for (size_t i = 0; i < KEY_COUNT; i++) {
+                const void *field = field_of(config, &keys[i]);
+                BUF_SCOPED shown;
+
+                buf_init(&shown, 1 << 16);
+                json_key(&w, keys[i].name);
+                switch (keys[i].type) {
+                case KEY_BOOL:
+                        json_bool(&w, *(const bool *)field);
+                        break;
+                case KEY_INTEGER:
+                case KEY_DURATION:
+                        json_int(&w, *(const int64_t *)field);
+                        break;
+                case KEY_TEXT:
+                case KEY_WORD:
+                        append_shown(&shown, *(const struct str *)field);
+                        json_str(&w, buf_str(&shown));
+                        break;
+                }
+        }
+        json_object_end(&w);
+        buf_append_char(buf, '\n');
 }
 
 void config_print(const struct config *config, struct buf *buf)
@@ -531,7 +593,7 @@ void config_print(const struct config *config, struct buf *buf)
         struct str open = STR("");
 
         for (size_t i = 0; i < KEY_COUNT; i++) {
-                const void *field = (const char *)config + keys[i].offset;
+                const void *field = field_of(config, &keys[i]);
                 struct str name = str_from(keys[i].name);
                 struct str section;
 
@@ -545,8 +607,11 @@ void config_print(const struct config *config, struct buf *buf)
                 else if (keys[i].type == KEY_INTEGER || keys[i].type == KEY_DURATION)
                         buf_printf(buf, "%lld%s", (long long)*(const int64_t *)field,
                                    keys[i].type == KEY_DURATION ? "ms" : "");
-                else
-                        print_text(buf, *(const struct str *)field);
+                else {
+                        buf_append_char(buf, '"');
+                        append_shown(buf, *(const struct str *)field);
+                        buf_append_char(buf, '"');
+                }
                 buf_append_char(buf, '\n');
         }
 }

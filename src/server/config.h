@@ -69,5 +69,9 @@ bool config_parse(struct arena *arena, struct str text, const char *file_name, s
 
 /* The reference as Markdown: every key, its meaning, default, range. */
 void config_reference(struct buf *buf);
+/* The same as JSON: [{"key", "type", "default", "values", "meaning"}]. */
+void config_reference_json(struct buf *buf);
 /* The values that hold, as YAML; passwords in URLs are left out. */
 void config_print(const struct config *config, struct buf *buf);
+/* The same as JSON: {"listen.port": 7070, …}; durations in milliseconds. */
+void config_print_json(const struct config *config, struct buf *buf);

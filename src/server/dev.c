@@ -6,6 +6,7 @@
  * What makes the place usable (profiles, signing key, roster, agent, executor)
  * is done with the client's own commands over the API, as a person would do it.
  */
+#include "base/json_write.h"
 #include "base/log_line.h"
 #include "cli/cli.h"
 #include "executor/executor.h"
@@ -26,16 +27,18 @@ enum { DEV_PATH_MAX = 4096, DEV_FLAGS_MAX = 64 };
 static const char page[] =
         "countersign dev: server and one executor for `test`, on an embedded store\n"
         "\n"
-        "  countersign dev [--data FOLDER] [--docker-socket PATH] [--KEY VALUE …]\n"
+        "  countersign dev [--data FOLDER] [--docker-socket PATH] [--json] [--KEY VALUE …]\n"
         "\n"
         "On an empty folder (./data unless told) it makes a tenant with an administrator\n"
         "who is also an approver, an agent, and an executor; their profiles are\n"
         "FOLDER/admin.json and FOLDER/agent.json. A second run keeps all of it. Ctrl-C\n"
-        "ends both. Keys of `countersign config reference` are flags here too.\n";
+        "ends both. Keys of `countersign config reference` are flags here too. With --json it\n"
+        "prints one line of JSON instead of the page.\n";
 
 struct dev {
         const char *data;
         const char *docker_socket; /* NULL: the executor's default */
+        bool json;
         char *flags[DEV_FLAGS_MAX];
         int flag_count;
         char admin[DEV_PATH_MAX], agent[DEV_PATH_MAX], state[DEV_PATH_MAX], token[DEV_PATH_MAX];
@@ -58,6 +61,8 @@ static bool parse(struct dev *dev, int argc, char **argv, struct err *err)
                         dev->data = argv[++i];
                 else if (strcmp(argv[i], "--docker-socket") == 0 && i + 1 < argc)
                         dev->docker_socket = argv[++i];
+                else if (strcmp(argv[i], "--json") == 0)
+                        dev->json = true;
                 else if (dev->flag_count < DEV_FLAGS_MAX - 2)
                         dev->flags[dev->flag_count++] = argv[i];
                 else
@@ -176,6 +181,28 @@ static void print_page(const struct dev *dev, const struct server_first *first)
         (void)fflush(stdout);
 }
 
+static void print_json(const struct dev *dev, const struct server_first *first)
+{
+        struct json_writer w;
+        BUF_SCOPED text;
+
+        buf_init(&text, 1 << 16);
+        json_writer_init(&w, &text);
+        json_object_begin(&w);
+        json_field_c(&w, "url", server_url(dev->server));
+        if (first->made)
+                json_field_c(&w, "api_key", first->api_key);
+        json_key(&w, "profiles");
+        json_object_begin(&w);
+        json_field_c(&w, "administrator", dev->admin);
+        json_field_c(&w, "agent", dev->agent);
+        json_object_end(&w);
+        json_object_end(&w);
+        printf("%.*s\n", STR_ARG(buf_str(&text)));
+        (void)fflush(stdout);
+        explicit_bzero(text.ptr, text.len);
+}
+
 /* Until somebody ends us, or the executor ends by itself. */
 static int wait_for_end(struct dev *dev)
 {
@@ -232,7 +259,7 @@ static int run(struct dev *dev, const struct config *config, struct err *err)
         pthread_sigmask(SIG_BLOCK, &child, NULL);
         server_block_signals();
         if (server_start(config, &dev->server, &first, err) && prepare(dev, &first, err)) {
-                print_page(dev, &first);
+                (dev->json ? print_json : print_page)(dev, &first);
                 status = wait_for_end(dev);
         } else {
                 (void)fprintf(stderr, "countersign dev: %s\n", err->message);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `countersign migrate`: makes and upgrades the schemas of a PostgreSQL database. */
+#include "base/json_write.h"
 #include "server/server.h"
 #include "store/postgres_migrate.h"
 
@@ -13,12 +14,14 @@ static const char page[] =
         "countersign migrate: makes and upgrades the schemas of a PostgreSQL database\n"
         "\n"
         "  countersign migrate --owner URL --server-role ROLE [--region NAME]… [--no-directory]\n"
+        "                      [--json]\n"
         "\n"
         "  --owner URL          connects as the role that owns the schemas, or is to own them;\n"
         "                       without a password, which belongs into ~/.pgpass\n"
         "  --server-role ROLE   the role that the servers use: gets the use of rows, nothing else\n"
         "  --region NAME        a region whose cells live in this database; `local` unless told\n"
         "  --no-directory       the directory is in another database\n"
+        "  --json               a line of JSON for each migration that was applied\n"
         "\n"
         "Puts every tenant's table under forced row-level security. Runs in one transaction,\n"
         "under a lock: several may start it at once, and repeating it changes nothing.\n"
@@ -34,6 +37,22 @@ static void show_progress(const char *schema, int number, const char *title, voi
         printf("%s: %04d %s\n", schema, number, title);
 }
 
+static void show_progress_json(const char *schema, int number, const char *title, void *arg)
+{
+        struct json_writer w;
+        BUF_SCOPED text;
+
+        (void)arg;
+        buf_init(&text, 1 << 16);
+        json_writer_init(&w, &text);
+        json_object_begin(&w);
+        json_field_c(&w, "schema", schema);
+        json_field_int(&w, "number", number);
+        json_field_c(&w, "title", title);
+        json_object_end(&w);
+        printf("%.*s\n", STR_ARG(buf_str(&text)));
+}
+
 static bool parse(int argc, char **argv, const char **regions, struct store_migrate_options *options)
 {
         for (int i = 1; i < argc; i++) {
@@ -41,6 +60,10 @@ static bool parse(int argc, char **argv, const char **regions, struct store_migr
 
                 if (strcmp(argv[i], "--no-directory") == 0) {
                         options->directory = false;
+                        continue;
+                }
+                if (strcmp(argv[i], "--json") == 0) {
+                        options->progress = show_progress_json;
                         continue;
                 }
                 if (!value)
@@ -79,6 +102,7 @@ int migrate_main(int argc, char **argv)
                 (void)fprintf(stderr, "countersign migrate: %s\n", err.message);
                 return EXIT_FAILURE;
         }
-        printf("The schemas are current; %s may use them.\n", options.server_role);
+        if (options.progress == show_progress)
+                printf("The schemas are current; %s may use them.\n", options.server_role);
         return EXIT_SUCCESS;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `countersign server` and `countersign config`. */
+#include "base/json_write.h"
 #include "base/log_line.h"
 #include "server/server.h"
 
@@ -18,10 +19,12 @@ static const char server_page[] =
         "countersign server: the control plane\n"
         "\n"
         "  countersign server [--config FILE] [--KEY VALUE …] [--bootstrap-key-file FILE]\n"
+        "                     [--json]\n"
         "\n"
         "Serves the API until SIGTERM or SIGINT; then what runs may end (limits.drain).\n"
         "SIGHUP reads the TLS files again. On an empty data folder it makes the tenant\n"
         "`default` and prints its administrator's API key, once; or writes it into FILE.\n"
+        "With --json it prints one line of JSON once it serves, and logs in JSON.\n"
         "\n"
         "Every key of the configuration is a flag (listen.port is --listen-port) and an\n"
         "environment variable (COUNTERSIGN_LISTEN_PORT). `countersign config reference`\n"
@@ -35,13 +38,30 @@ static const char config_page[] =
         "  countersign config show [--config FILE] [--KEY VALUE …]\n"
         "                              prints the values that would hold, as YAML\n"
         "  countersign config reference\n"
-        "                              prints every key, its default and its meaning\n";
+        "                              prints every key, its default and its meaning\n"
+        "\n"
+        "With --json each prints JSON; check then prints {\"ok\", \"problems\"} and still ends\n"
+        "with status 2 when there are any.\n";
 
 static bool wants_help(int argc, char **argv)
 {
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
                         return true;
+        return false;
+}
+
+/* Takes a flag without a value that is no key of the configuration out of the list. */
+static bool take_flag(int *argc, char **argv, const char *name)
+{
+        for (int i = 1; i < *argc; i++) {
+                if (strcmp(argv[i], name) != 0)
+                        continue;
+                for (int j = i; j + 1 < *argc; j++)
+                        argv[j] = argv[j + 1];
+                (*argc)--;
+                return true;
+        }
         return false;
 }
 
@@ -83,6 +103,27 @@ static bool write_key(const char *path, const char *key, struct err *err)
         return ok;
 }
 
+static void print_json(const struct server *server, const struct server_first *first, bool with_key)
+{
+        struct json_writer w;
+        BUF_SCOPED text;
+
+        buf_init(&text, 1 << 16);
+        json_writer_init(&w, &text);
+        json_object_begin(&w);
+        json_field_c(&w, "url", server_url(server));
+        if (first->made) {
+                json_field_c(&w, "tenant", first->tenant);
+                json_field_c(&w, "workspace", first->workspace);
+        }
+        if (with_key)
+                json_field_c(&w, "api_key", first->api_key);
+        json_object_end(&w);
+        (void)printf("%.*s\n", STR_ARG(buf_str(&text)));
+        (void)fflush(stdout);
+        explicit_bzero(text.ptr, text.len);
+}
+
 static void print_first(const struct server *server, const struct server_first *first)
 {
         (void)printf("server:     %s\ntenant:     %s\nworkspace:  %s\nAPI key:    %s\n"
@@ -118,14 +159,22 @@ static void wait_for_end(struct server *server)
         }
 }
 
-static int serve(struct server *server, struct server_first *first, const char *key_file)
+struct start {
+        const char *key_file; /* where the first administrator's key goes; NULL: it is printed */
+        bool json;
+};
+
+static int serve(struct server *server, struct server_first *first, const struct start *start)
 {
+        bool prints_key = first->made && !start->key_file;
         struct err err;
         bool ok = true;
 
-        if (first->made && key_file)
-                ok = write_key(key_file, first->api_key, &err);
-        else if (first->made)
+        if (first->made && start->key_file)
+                ok = write_key(start->key_file, first->api_key, &err);
+        if (ok && start->json)
+                print_json(server, first, prints_key);
+        else if (ok && prints_key)
                 print_first(server, first);
         explicit_bzero(first, sizeof(*first));
         if (ok) {
@@ -167,7 +216,7 @@ static void configure_memory(void)
 
 int server_main(int argc, char **argv)
 {
-        const char *key_file = take_key_file(&argc, argv);
+        struct start start = {take_key_file(&argc, argv), take_flag(&argc, argv, "--json")};
         struct server_first first;
         struct server *server;
         ARENA_SCOPED arena;
@@ -181,6 +230,8 @@ int server_main(int argc, char **argv)
         }
         if (!load(&arena, argc - 1, argv + 1, &config))
                 return EXIT_USAGE;
+        if (start.json)
+                config.log_format = STR("json");
         configure_log(&config);
         configure_memory();
         server_block_signals();
@@ -188,31 +239,71 @@ int server_main(int argc, char **argv)
                 (void)fprintf(stderr, "countersign server: %s\n", err.message);
                 return EXIT_FAILURE;
         }
-        return serve(server, &first, key_file);
+        return serve(server, &first, &start);
+}
+
+/* Every mistake, one a line in `problems`. */
+static void print_check(struct str problems, struct buf *text)
+{
+        struct json_writer w;
+        struct str line;
+
+        json_writer_init(&w, text);
+        json_object_begin(&w);
+        json_field_bool(&w, "ok", problems.len == 0);
+        json_key(&w, "problems");
+        json_array_begin(&w);
+        while (problems.len > 0) {
+                (void)str_cut(&problems, '\n', &line);
+                json_str(&w, line);
+        }
+        json_array_end(&w);
+        json_object_end(&w);
+        buf_append_char(text, '\n');
+}
+
+static int check_or_show(int argc, char **argv, bool shows, bool json, struct buf *text)
+{
+        struct config config;
+        ARENA_SCOPED arena;
+        BUF_SCOPED problems;
+        bool ok;
+
+        arena_init(&arena, CONFIG_MOST_BYTES);
+        buf_init(&problems, 1 << 20);
+        ok = config_load(&arena, argc, argv, environ, &config, &problems);
+        if (json && !shows)
+                print_check(buf_str(&problems), text);
+        else if (!ok)
+                (void)fprintf(stderr, "%.*s", STR_ARG(buf_str(&problems)));
+        else if (!shows)
+                buf_append_c(text, "The configuration has no mistake.\n");
+        if (ok && shows)
+                (json ? config_print_json : config_print)(&config, text);
+        return ok ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
 int config_main(int argc, char **argv)
 {
+        bool json = take_flag(&argc, argv, "--json");
         const char *verb = argc > 1 ? argv[1] : "";
-        struct config config;
-        ARENA_SCOPED arena;
+        bool shows = strcmp(verb, "show") == 0;
+        int status = EXIT_SUCCESS;
         BUF_SCOPED text;
 
-        arena_init(&arena, 0);
         buf_init(&text, 1 << 20);
+        if (wants_help(argc, argv) || argc < 2) {
+                (void)fputs(config_page, argc < 2 ? stderr : stdout);
+                return argc < 2 ? EXIT_USAGE : EXIT_SUCCESS;
+        }
         if (strcmp(verb, "reference") == 0) {
-                config_reference(&text);
-        } else if (strcmp(verb, "check") == 0 || strcmp(verb, "show") == 0) {
-                if (!load(&arena, argc - 2, argv + 2, &config))
-                        return EXIT_USAGE;
-                if (strcmp(verb, "show") == 0)
-                        config_print(&config, &text);
-                else
-                        buf_append_c(&text, "The configuration has no mistake.\n");
+                (json ? config_reference_json : config_reference)(&text);
+        } else if (shows || strcmp(verb, "check") == 0) {
+                status = check_or_show(argc - 2, argv + 2, shows, json, &text);
         } else {
-                (void)fputs(config_page, wants_help(argc, argv) ? stdout : stderr);
-                return wants_help(argc, argv) ? EXIT_SUCCESS : EXIT_USAGE;
+                (void)fprintf(stderr, "countersign config: there is no command %s\n\n%s", verb, config_page);
+                return EXIT_USAGE;
         }
         (void)fwrite(text.ptr, 1, text.len, stdout);
-        return EXIT_SUCCESS;
+        return status;
 }

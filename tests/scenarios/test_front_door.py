@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request meets before and after its handler: credentials, limits, repeated requests, replies, the end."""
 import concurrent.futures
+import json
 import re
 import subprocess
 import threading
@@ -204,3 +205,31 @@ def test_mistakes_in_the_configuration_are_all_explained(tmp_path):
     file.write_text("listen:\n  port: 1234\n")
     done = subprocess.run([harness.binary(), "config", "check", "--config", file], capture_output=True, text=True)
     assert done.returncode == 0
+
+
+def test_every_program_speaks_json(make_server, tmp_path):
+    file = tmp_path / "countersign.yaml"
+    file.write_text("listen:\n  prot: 1\nstore:\n  url: postgres://me:secret@nowhere/x\n")
+
+    def run(*words):
+        done = subprocess.run([harness.binary(), *words], capture_output=True, text=True)
+        return done.returncode, json.loads(done.stdout)
+
+    status, answer = run("config", "check", "--config", file, "--json")
+    assert status == 2 and not answer["ok"]
+    assert answer["problems"] == [f"{file}:2: listen.prot: this key is not known; did you mean listen.port?"]
+    file.write_text("listen:\n  port: 1234\nstore:\n  url: postgres://me:secret@nowhere/x\n")
+    assert run("config", "check", "--config", file, "--json") == (0, {"ok": True, "problems": []})
+    status, answer = run("config", "show", "--config", file, "--json")
+    assert status == 0 and answer["listen.port"] == 1234
+    assert answer["store.url"] == "postgres://me:…@nowhere/x"
+    status, answer = run("config", "reference", "--json")
+    assert status == 0 and {"key", "type", "default", "values", "meaning"} == set(answer[0])
+    expression = tmp_path / "expression.cel"
+    expression.write_text("1 + 1")
+    assert run("cel", "check", expression, "--json")[1]["type"] == "int"
+
+    process = harness.Process(["server", "--json", "--data-folder", tmp_path / "data", "--listen-port", "0"])
+    started = json.loads(process.wait_for('^{.*"api_key".*}$').group())
+    assert set(started) == {"url", "tenant", "workspace", "api_key"}
+    assert process.stop() == 0
