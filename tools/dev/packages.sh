@@ -30,7 +30,8 @@ packages_list() {
 # packages_missing NAME…: those that are not installed.
 packages_missing() {
         local installed
-        installed=$'\n'$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')$'\n'
+        # dpkg-query fails when it does not know one of the names; that is just what is asked here.
+        installed=$'\n'$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } | sed -n 's/^installed //p')$'\n'
         local name
         for name in "$@"; do
                 [[ $installed == *$'\n'"$name"$'\n'* ]] || printf '%s\n' "$name"
