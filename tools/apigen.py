@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns api/openapi.yaml into the front door's C.
 
-  apigen.py [--written DIR] CONTRACT OUT_DIR
+  apigen.py [--written DIR] CONTRACT ROLES OUT_DIR
 
 writes into OUT_DIR:
 
@@ -27,6 +27,7 @@ import yaml
 import apigen_emit
 import apigen_routes
 from apigen_model import Contract, ContractError
+from roles_model import Roles, RolesError
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -62,11 +63,12 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument('--written', type=pathlib.Path)
     arguments.add_argument('contract', type=pathlib.Path)
+    arguments.add_argument('roles', type=pathlib.Path)
     arguments.add_argument('out', type=pathlib.Path)
     options = arguments.parse_args()
     text = options.contract.read_text()
     try:
-        contract = Contract(yaml.load(text, Loader=StrictLoader))
+        contract = Contract(yaml.load(text, Loader=StrictLoader), Roles(options.roles.read_text()))
         operations = contract.operations
         if options.written:
             names = written_handlers(options.written)
@@ -78,7 +80,7 @@ def main():
             'api_handlers.h': apigen_routes.handlers_h(contract),
             'api_routes.c': apigen_routes.routes_c(contract, operations), 'api_contract.c': contract_c(text),
         }
-    except (ContractError, ValueError, KeyError, TypeError) as error:
+    except (ContractError, RolesError, ValueError, KeyError, TypeError) as error:
         sys.exit(f'{options.contract}: {error!r}' if isinstance(error, (KeyError, TypeError)) else
                  f'{options.contract}: {error}')
     for name, content in files.items():

@@ -19,7 +19,7 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'items', 'minItems', 'maxItems', 'properties', 'required', 'additionalProperties', 'x-json',
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
-               'path-tail'}
+               'path-tail', 'owner'}
 
 
 class ContractError(Exception):
@@ -130,6 +130,7 @@ class Operation:
     idempotent: bool
     body_limit: int
     path_tail: bool
+    owner: bool
     parameters: list
     path_names: list
     body: Optional[object]
@@ -142,7 +143,8 @@ class Operation:
 
 
 class Contract:
-    def __init__(self, document):
+    def __init__(self, document, roles=None):
+        """`roles`: api/roles.yaml, which lists all permissions; without it, those that the operations name."""
         self.document = document
         self.objects = {}   # C name -> ObjectType
         self.enums = {}     # C name -> EnumType
@@ -155,8 +157,18 @@ class Contract:
             raise ContractError(f'operationId used twice: {sorted(n for n in names if names.count(n) > 1)}')
         self.permissions = sorted({op.permission for op in self.operations} -
                                   {PERMISSION_NONE, PERMISSION_AUTHENTICATED})
-        if len(self.permissions) > 64:
-            raise ContractError('more than 64 permissions')
+        if roles:
+            roles.check_contract(self.permissions)
+            self.check_levels(roles)
+            self.permissions = sorted(roles.permissions)
+
+    def check_levels(self, roles):
+        """An operation asks for a permission at one of the levels that it is listed with."""
+        for op in self.operations:
+            listed = roles.permissions.get(op.permission)
+            if listed and op.scope not in listed.levels:
+                raise ContractError(f'{op.id}: {op.permission} is asked for at the level {op.scope}, but '
+                                    f'api/roles.yaml lists it for {listed.levels}')
 
     # ---- schemas
 
@@ -291,6 +303,7 @@ class Contract:
             scope=about['scope'], transaction=about['transaction'], log=about['log'],
             log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
+            owner=about.get('owner', False),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,
             status=status, out=out, out_media=out_media, streams=out_media in STREAMED)

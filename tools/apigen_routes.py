@@ -175,7 +175,7 @@ def row(index, op):
         'scope': f'API_SCOPE_{op.scope.upper()}', 'transaction': f'API_TRANSACTION_{op.transaction.upper()}',
         'log': f'API_LOG_{op.log.upper()}', 'log_action': c_string(op.log_action),
         'idempotent': str(op.idempotent).lower(), 'body_required': str(op.body_required).lower(),
-        'streams': str(op.streams).lower(), 'body_limit': f'{op.body_limit if op.body_media else 0}u',
+        'owner': str(op.owner).lower(), 'streams': str(op.streams).lower(), 'body_limit': f'{op.body_limit if op.body_media else 0}u',
         'body_media': c_string(op.body_media) if op.body_media else 'NULL', 'status': op.status,
         'reply_media': c_string(op.out_media) if op.out_media else 'NULL',
         'tenant_position': op.path_names.index('tenant') if 'tenant' in op.path_names else -1,

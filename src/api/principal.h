@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who acts, as the pipeline found it out. Plain data: the strings live in the
- * request's arena. The permission bits are generated from api/openapi.yaml
- * (api_permissions.h: enum permission); src/identity fills them from roles.
+ * request's arena. The permissions are generated from api/roles.yaml
+ * (api_permissions.h: enum permission).
  */
 #pragma once
 
+#include "api/permission_set.h"
 #include "base/id.h"
 #include "base/str.h"
 
@@ -27,16 +28,15 @@ struct principal {
         struct id workspace;  /* the only workspace that the credential reaches (executors); "" for any */
         struct id credential; /* the API key that was shown (key_…) */
         struct str name;
-        uint64_t permissions; /* PERMISSION_BIT(…), over all bindings that reach this request's scope */
-        uint32_t roles;       /* bits of enum role (src/identity) */
-        bool platform;        /* of the platform's own tenant: may hold platform permissions */
+        struct permission_set permissions; /* of enum permission: what holds at this request's level */
+        struct permission_set owner;       /* and what holds there on the principal's own resources only */
+        uint32_t roles;                    /* bits of enum role (access/roles.h) */
+        bool platform;                     /* of the platform's own tenant: may hold platform permissions */
 };
-
-#define PERMISSION_BIT(permission) ((uint64_t)1 << (permission))
 
 static inline bool principal_may(const struct principal *principal, unsigned permission)
 {
-        return (principal->permissions >> permission & 1) != 0;
+        return permission_set_has(&principal->permissions, permission);
 }
 
 /* "user", "service", "agent", "executor", "nobody". */

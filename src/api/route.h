@@ -48,7 +48,8 @@ struct api_route {
         const char *log_action;
         bool idempotent;
         bool body_required;
-        bool streams;            /* the handler writes the reply itself */
+        bool owner;   /* an owner of the resource may do it too: the handler asks request_check_owner */
+        bool streams; /* the handler writes the reply itself */
         uint32_t body_limit;     /* bytes; 0: no body at all */
         const char *body_media;  /* NULL: none */
         int status;              /* first success status */

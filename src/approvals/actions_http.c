@@ -198,14 +198,11 @@ bool action_list(struct request *req, const struct api_action_list_in *in, struc
 bool action_cancel(struct request *req, const struct api_action_cancel_in *in, struct api_action *out,
                    struct err *err)
 {
-        const uint32_t others = ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_ADMINISTRATOR);
         struct action action;
 
-        if (!action_find(req, in->action, &action, err))
-                return false;
-        if (!str_eq(action.row.requester_id, id_str(&req->principal.id)) && !(req->principal.roles & others))
-                return err_set(err, ERR_FORBIDDEN, "only who asked and operators can withdraw an action");
-        if (!approvals_cancel(req->tx, req->workspace, in->action, clock_now_ms(), &action, err))
+        if (!action_find(req, in->action, &action, err) ||
+            !request_check_owner(req, action.row.requester_id, err) ||
+            !approvals_cancel(req->tx, req->workspace, in->action, clock_now_ms(), &action, err))
                 return false;
         action_changed(req, &action, "action.cancelled");
         return action_to_api(req, &action, out, err);

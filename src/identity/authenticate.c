@@ -275,6 +275,7 @@ static struct known_key *known_from_row(const struct key_look *look, const struc
                 .workspace = id_from(row->workspace_id),
                 .credential = id_from(row->key_id),
                 .permissions = roles_permissions((uint32_t)row->roles, row->platform),
+                .owner = roles_owner_permissions((uint32_t)row->roles),
                 .roles = (uint32_t)row->roles,
                 .platform = row->platform,
         };

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "access/roles.h"
 #include "api/principal.h"
 #include "base/arena.h"
 #include "crypto/sha256.h"
@@ -22,33 +23,6 @@
 
 struct services;
 struct identity; /* identity/authenticate.h */
-
-/* ---- roles ------------------------------------------------------------------------------------- */
-
-enum role {
-        ROLE_ADMINISTRATOR,
-        ROLE_OPERATOR,
-        ROLE_APPROVER,
-        ROLE_AUDITOR,
-        ROLE_AGENT,
-        ROLE_EXECUTOR,
-        ROLE_COUNT,
-};
-
-#define ROLE_BIT(role) ((uint32_t)1 << (role))
-
-/* "administrator", … */
-const char *role_name(enum role role);
-bool role_from(struct str name, enum role *ret) MUST_USE;
-/* What the roles allow together. `platform`: of the platform's own tenant. */
-uint64_t roles_permissions(uint32_t roles, bool platform);
-
-/*
- * FORBIDDEN with the permission's name unless the principal holds it. A
- * negative permission (API_PERMISSION_AUTHENTICATED) asks only for somebody:
- * UNAUTHENTICATED for nobody.
- */
-bool identity_authorize(const struct principal *principal, int permission, struct err *err) MUST_USE;
 
 /* ---- secrets ----------------------------------------------------------------------------------- */
 
@@ -94,12 +68,6 @@ struct identity_principal {
         bool disabled;
         int64_t created_ms;
 };
-
-/*
- * BAD_FIELD when kind and roles do not go together: agents hold `agent` only,
- * nobody but an agent holds it, executors are made by enrolment.
- */
-bool identity_roles_check(enum principal_kind kind, uint32_t roles, struct err *err) MUST_USE;
 
 /* Fills id (unless it is given), created_ms. The name need not be unique. */
 bool identity_principal_create(struct tx *tx, struct identity_principal *principal, int64_t now_ms,

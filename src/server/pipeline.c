@@ -288,7 +288,11 @@ static bool authorize(struct call *call, struct err *err)
                 return true;
         if (call->route->scope == API_SCOPE_PLATFORM && !principal->platform)
                 return err_set(err, ERR_FORBIDDEN, "this is for administrators of the platform");
-        if (!principal_may(principal, (unsigned)permission))
+        if (principal_may(principal, (unsigned)permission))
+                return true;
+        call->req.owner_only =
+                call->route->owner && permission_set_has(&principal->owner, (unsigned)permission);
+        if (!call->req.owner_only)
                 return err_set(err, ERR_FORBIDDEN, "this needs the permission %s, which no role of %s gives",
                                permission_name((enum permission)permission), principal->id.text);
         return true;

@@ -128,6 +128,15 @@ static bool append_events(struct call *call, struct tx *tx, struct err *err)
         return true;
 }
 
+/* An operation for owners whose handler did not ask whose the thing is changes nothing and shows nothing. */
+static bool owner_asked(const struct call *call, struct err *err)
+{
+        if (!call->req.owner_only || call->req.owner_asked)
+                return true;
+        return err_set(err, ERR_INTERNAL, "the operation %s did not ask who the owner is",
+                       call->route->operation);
+}
+
 static bool write_steps(struct job *job, struct tx *tx, struct err *err)
 {
         struct call *call = job->call;
@@ -138,6 +147,8 @@ static bool write_steps(struct job *job, struct tx *tx, struct err *err)
         if (call->replayed)
                 return true;
         if (job->work && !job->work(&call->req, job->arg, err))
+                return false;
+        if (job->logs && !owner_asked(call, err))
                 return false;
         test_step("handler ran");
         if (!arena_check(call->req.arena, err) || !append_events(call, tx, err))
@@ -245,7 +256,7 @@ FIBER_FN bool call_run(struct call *call, struct err *err)
                 ok = run_handler(req, call, err) && (req->streaming || log_alone(call, err));
                 break;
         }
-        return ok || call->replayed;
+        return call->replayed || (ok && owner_asked(call, err));
 }
 
 /*

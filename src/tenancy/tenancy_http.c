@@ -2,6 +2,7 @@
 #include "tenancy/tenancy.h"
 
 #include "api/api_handlers.h"
+#include "api/api_permissions.h"
 #include "api/cell.h"
 #include "api/cursor.h"
 #include "api/services.h"
@@ -309,7 +310,7 @@ FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in
                 .tenant_name = self.tenant.name,
                 .region = principal->region,
                 .platform_administrator =
-                        principal->platform && (principal->roles & ROLE_BIT(ROLE_ADMINISTRATOR)) != 0,
+                        principal->platform && principal_may(principal, PERMISSION_TENANT_CREATE),
         };
         if (principal->workspace.text[0])
                 out->workspace = id_str(&principal->workspace);

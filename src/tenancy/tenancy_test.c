@@ -384,84 +384,6 @@ static void a_key_expires_in_the_cache_too(void **state)
         assert_int_equal(err.code, ERR_UNAUTHENTICATED);
 }
 
-/* ---- roles ------------------------------------------------------------------------------------- */
-
-static void what_each_role_may_is_as_in_the_table(void **state)
-{
-        static const struct {
-                enum role role;
-                const char *may; /* by permission_name, in order, separated by spaces */
-        } table[] = {
-                {ROLE_ADMINISTRATOR, "action.cancel action.read action.submit event.read executor.manage "
-                                     "executor.read key.manage log.read principal.manage principal.read "
-                                     "roster.change roster.read tenant.read "},
-                {ROLE_OPERATOR, "action.cancel action.read action.submit event.read executor.read "
-                                "principal.read roster.read tenant.read "},
-                {ROLE_APPROVER, "action.decide action.read event.read executor.read principal.read "
-                                "roster.read tenant.read "},
-                {ROLE_AUDITOR, "action.read event.read executor.read log.read principal.read roster.read "
-                               "tenant.read "},
-                {ROLE_AGENT, "action.cancel action.read action.submit event.read "},
-                {ROLE_EXECUTOR, "roster.read work.take "},
-        };
-
-        (void)state;
-        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-                BUF_SCOPED found;
-
-                buf_init(&found, 4096);
-                for (unsigned p = 0; p < PERMISSION_COUNT; p++)
-                        if (roles_permissions(ROLE_BIT(table[i].role), false) >> p & 1)
-                                buf_printf(&found, "%s ", permission_name((enum permission)p));
-                assert_string_equal(found.ptr, table[i].may);
-        }
-        assert_int_equal(roles_permissions(0, true), 0);
-}
-
-static void kinds_and_roles_go_together(void **state)
-{
-        static const struct {
-                enum principal_kind kind;
-                uint32_t roles;
-                bool allowed;
-        } cases[] = {
-                {PRINCIPAL_USER, ROLE_BIT(ROLE_ADMINISTRATOR) | ROLE_BIT(ROLE_APPROVER), true},
-                {PRINCIPAL_USER, 0, false},
-                {PRINCIPAL_USER, ROLE_BIT(ROLE_AGENT), false},
-                {PRINCIPAL_USER, ROLE_BIT(ROLE_EXECUTOR), false},
-                {PRINCIPAL_AGENT, ROLE_BIT(ROLE_AGENT), true},
-                {PRINCIPAL_AGENT, ROLE_BIT(ROLE_AGENT) | ROLE_BIT(ROLE_APPROVER), false},
-                {PRINCIPAL_SERVICE, ROLE_BIT(ROLE_OPERATOR), true},
-                {PRINCIPAL_SERVICE, ROLE_BIT(ROLE_APPROVER), false},
-                {PRINCIPAL_EXECUTOR, ROLE_BIT(ROLE_EXECUTOR), true},
-                {PRINCIPAL_EXECUTOR, ROLE_BIT(ROLE_EXECUTOR) | ROLE_BIT(ROLE_OPERATOR), false},
-        };
-
-        (void)state;
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-                assert_int_equal(identity_roles_check(cases[i].kind, cases[i].roles, &err),
-                                 cases[i].allowed);
-}
-
-static void nobody_may_nothing(void **state)
-{
-        struct principal nobody = {.kind = PRINCIPAL_NOBODY};
-        struct principal agent = {.kind = PRINCIPAL_AGENT,
-                                  .permissions = roles_permissions(ROLE_BIT(ROLE_AGENT), false)};
-
-        (void)state;
-        assert_true(identity_authorize(&nobody, API_PERMISSION_NONE, &err));
-        assert_false(identity_authorize(&nobody, API_PERMISSION_AUTHENTICATED, &err));
-        assert_int_equal(err.code, ERR_UNAUTHENTICATED);
-        assert_false(identity_authorize(&nobody, PERMISSION_ACTION_READ, &err));
-        assert_int_equal(err.code, ERR_UNAUTHENTICATED);
-        assert_true(identity_authorize(&agent, API_PERMISSION_AUTHENTICATED, &err));
-        assert_true(identity_authorize(&agent, PERMISSION_ACTION_SUBMIT, &err));
-        assert_false(identity_authorize(&agent, PERMISSION_ACTION_DECIDE, &err));
-        assert_int_equal(err.code, ERR_FORBIDDEN);
-        assert_non_null(strstr(err.message, "action.decide"));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -479,9 +401,6 @@ int main(void)
                 TEST(a_revocation_that_rolls_back_changes_nothing),
                 TEST(a_disabled_principals_keys_stop_at_once),
                 TEST(a_key_expires_in_the_cache_too),
-                cmocka_unit_test(what_each_role_may_is_as_in_the_table),
-                cmocka_unit_test(kinds_and_roles_go_together),
-                cmocka_unit_test(nobody_may_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
