@@ -15,6 +15,7 @@ struct log_signer;
 struct loops;
 struct identity;
 struct work;
+struct control;
 
 struct services {
         struct store *store;
@@ -23,6 +24,7 @@ struct services {
         struct loops *loops;
         struct identity *identity; /* identity/authenticate.h */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
+        struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
         struct str region;         /* this node's; home region of new tenants */
         int64_t wait_max_ms;       /* the longest `wait` */
         const char *version;       /* of the program */

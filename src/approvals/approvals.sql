@@ -79,6 +79,27 @@ UPDATE action
        output_bytes = $12, output_sha256 = $13, output_truncated = $14, closed_ms = $15
  WHERE tenant_id = $1 AND id = $2 AND state = $3 AND claim_id = $5 AND executor_id = $6;
 
+-- ---- actions of the connector `countersign`, which the server runs itself (control.h) ----
+
+-- name: action_control_list :many
+-- in: now int, most int
+-- out: id text, workspace_id text
+SELECT id, workspace_id FROM action
+ WHERE tenant_id = $1 AND state = 'approved' AND connector = 'countersign' AND expires_ms > $2
+ ORDER BY id LIMIT $3;
+
+-- name: action_control_claim :changes
+-- in: id text, claim_id text, now int
+UPDATE action SET state = 'claimed', revision = revision + 1, claim_id = $3, claimed_ms = $4
+ WHERE tenant_id = $1 AND id = $2 AND state = 'approved' AND connector = 'countersign' AND claim_id IS NULL
+   AND expires_ms > $4;
+
+-- name: action_control_report :changes
+-- in: id text, claim_id text, to_state text, message text, started_ms int, ended_ms int
+UPDATE action
+   SET state = $4, revision = revision + 1, outcome = $4, message = $5, started_ms = $6, ended_ms = $7, closed_ms = $7
+ WHERE tenant_id = $1 AND id = $2 AND state = 'claimed' AND claim_id = $3 AND connector = 'countersign';
+
 -- name: action_wait_list :many
 -- in: workspace_id text, environment text, now int, most int
 -- out: id text

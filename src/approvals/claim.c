@@ -3,6 +3,7 @@
 #include "approvals/approvals.h"
 
 #include "api/notify.h"
+#include "approvals/control.h"
 #include "base/id.h"
 
 /* Enough of the right people, by the roster that stands now. */
@@ -37,8 +38,9 @@ bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t no
 
         if (!approvals_get(tx, claim->workspace, claim->action, ret, err))
                 return false;
-        /* To an executor, another environment's actions are not there. */
-        if (!str_eq(ret->row.environment, claim->environment))
+        /* To an executor, another environment's actions are not there, and the server's own neither. */
+        if (!str_eq(ret->row.environment, claim->environment) ||
+            str_is(ret->row.connector, CONTROL_CONNECTOR))
                 return err_set(err, ERR_NOT_FOUND, "there is nothing here");
         if (!action_next(ret->state, ACTION_EVENT_CLAIM, &to))
                 return not_approved(ret, err);

@@ -4,6 +4,7 @@
 #include "api/cell.h"
 #include "api/services.h"
 #include "approvals/approvals.h"
+#include "approvals/control.h"
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/id.h"
@@ -172,14 +173,18 @@ static bool sweep_work(struct tx *tx, void *arg, struct err *err)
 }
 
 /* Without the lock. The next time to look at the cell. */
-static int64_t sweep_cell(struct deadlines *deadlines, const struct cell_due *cell)
+static BLOCKING_FN int64_t sweep_cell(struct deadlines *deadlines, const struct cell_due *cell)
 {
         struct sweep sweep = {.now_ms = clock_now_ms()};
         struct cell_ref ref = ref_of(cell);
         struct err err;
 
-        if (store_write(deadlines->services->store, &ref, NULL, sweep_work, &sweep, &err))
+        if (store_write(deadlines->services->store, &ref, NULL, sweep_work, &sweep, &err)) {
+                /* What the server was to run when it stopped. */
+                if (sweep.next_ms != INT64_MAX)
+                        control_sweep(deadlines->services, &ref);
                 return sweep.next_ms;
+        }
         if (err.code == ERR_NOT_FOUND)
                 return INT64_MAX; /* the cell is gone, and its deadlines with it */
         log_line(LOG_WARN, "expired actions could not be closed; it is tried again",
@@ -188,7 +193,7 @@ static int64_t sweep_cell(struct deadlines *deadlines, const struct cell_due *ce
 }
 
 /* With the lock; it is let go meanwhile. The earliest time of all cells. */
-static int64_t sweep_all(struct deadlines *deadlines)
+static BLOCKING_FN int64_t sweep_all(struct deadlines *deadlines)
 {
         int64_t earliest = INT64_MAX;
 
@@ -256,7 +261,7 @@ static bool load_work(struct tx *tx, void *arg, struct err *err)
         }
 }
 
-static void *run(void *arg)
+static BLOCKING_FN void *run(void *arg)
 {
         struct deadlines *deadlines = arg;
         struct err err;

@@ -2,6 +2,7 @@
 /* A signed yes or no. The signature is checked on the fiber, what it counts for inside the transaction. */
 #include "api/api_handlers.h"
 #include "approvals/actions_api.h"
+#include "approvals/control.h"
 #include "base/clock.h"
 
 /* A roster that changes again and again while somebody decides is not worth more tries. */
@@ -87,5 +88,7 @@ FIBER_FN bool action_decide(struct request *req, const struct api_action_decide_
                 if (!ok && err->code != ERR_ROSTER_CONFLICT)
                         break;
         }
+        if (ok)
+                control_after_decision(req, &decide.action);
         return ok;
 }

@@ -6,6 +6,7 @@
 #include "api/notify.h"
 #include "api/services.h"
 #include "approvals/approvals.h"
+#include "approvals/control.h"
 #include "approvals/executors_sql.h"
 #include "approvals/roster_api.h"
 #include "approvals/work.h"
@@ -116,6 +117,8 @@ FIBER_FN bool executor_create(struct request *req, const struct api_executor_cre
         struct announce announce = {.body = &in->body, .token = &token, .id = id_new("exe")};
         bool ok;
 
+        if (!control_check_place(STR(""), in->body.environment, err))
+                return false;
         announce.expires_ms = clock_now_ms() + TOKEN_LASTS_MS;
         ok = credential_create(req->services, "cse", &cell, &token, err) &&
              request_write(req, announce_work, &announce, err);

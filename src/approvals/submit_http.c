@@ -3,6 +3,7 @@
 #include "api/api_handlers.h"
 #include "api/services.h"
 #include "approvals/actions_api.h"
+#include "approvals/control.h"
 #include "approvals/work.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -44,7 +45,8 @@ static bool check_body(struct request *req, struct submit *submit, struct err *e
                 return err_set_at(err, ERR_BAD_FIELD, "/operation",
                                   "the connector \"%.*s\" has no operation \"%.*s\"; `catalogue` lists all",
                                   STR_ARG(body->connector), STR_ARG(body->operation));
-        return target_check(submit->operation->target, body->target, err) &&
+        return control_check_place(body->connector, body->environment, err) &&
+               target_check(submit->operation->target, body->target, err) &&
                catalogue_parameters_fill(req->arena, submit->operation, body->parameters.value,
                                          &submit->parameters, err) &&
                check_lasts(submit, err);
@@ -79,6 +81,9 @@ static FIBER_FN bool resolve(struct request *req, struct submit *submit, struct 
         submit->facts = (struct json){.type = JSON_OBJECT};
         if (submit->operation->target == TARGET_NONE || submit->decision.verdict == POLICY_DENY)
                 return true;
+        if (str_is(submit->body->connector, CONTROL_CONNECTOR))
+                return control_resolve(req, submit->operation, submit->body->target, &submit->parameters,
+                                       &submit->facts, err);
         if (!target_is_full_id(req->arena, submit->operation->target, submit->body->target, &id))
                 return work_resolve(req, &question, &submit->facts, err);
         member = ARENA_NEW(req->arena, struct json_member);

@@ -28,9 +28,13 @@ enum target_kind {
         TARGET_IMAGE,     /* reference (repository, tag, digest) or id */
         TARGET_NETWORK,   /* name or id */
         TARGET_VOLUME,    /* name; Docker gives volumes no id */
+        /* Of the server's own connector `countersign`: by id. */
+        TARGET_TENANT,
+        TARGET_WORKSPACE,
+        TARGET_DOCUMENT, /* a definition, a policy, a binding: anything that has an id and a digest */
 };
 
-/* "none", "container", "image", "network", "volume". */
+/* "none", "container", "image", "network", "volume", "tenant", "workspace", "document". */
 const char *target_kind_name(enum target_kind kind);
 
 /*
@@ -51,6 +55,9 @@ struct target_fact {
  *   image      id (`sha256:` and 64 hex digits), known_as (tags, joined by ", ")
  *   network    id (64 hex digits), known_as, driver
  *   volume     id (its name), created (as the engine writes it), driver
+ *   tenant     id, known_as (its name), region
+ *   workspace  id, known_as (its name), region
+ *   document   id, known_as (its name), version, digest (64 hex digits)
  */
 const struct target_fact *target_kind_facts(enum target_kind kind, unsigned *ret_count);
 
@@ -62,7 +69,8 @@ bool target_check(enum target_kind kind, struct str target, struct err *err) MUS
 
 /*
  * A target given as a full id needs nobody to resolve it: true, with the id as
- * the fact `id` has it. Never for volumes, which only have names.
+ * the fact `id` has it. Never for volumes, which only have names, nor for what the server itself
+ * resolves.
  */
 bool target_is_full_id(struct arena *arena, enum target_kind kind, struct str target, struct str *ret_id);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalogue/checks.h"
 
+#include "base/id.h"
+
 static bool is_digit(char c)
 {
         return c >= '0' && c <= '9';
@@ -114,4 +116,19 @@ bool check_user(struct str text)
 bool check_network_mode(struct str text)
 {
         return check_docker_name(text) && !str_is(text, "host");
+}
+
+bool check_tenant_id(struct str text)
+{
+        return id_is(text, "ten");
+}
+
+bool check_workspace_id(struct str text)
+{
+        return id_is(text, "wsp");
+}
+
+bool check_any_id(struct str text)
+{
+        return id_is_any(text);
 }

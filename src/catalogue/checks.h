@@ -27,5 +27,9 @@ bool check_container_port(struct str text);
 bool check_host_address(struct str text);
 /* A name or a number, and after a colon a group. */
 bool check_user(struct str text);
+/* `ten_…`, `wsp_…`, and an id of any kind. */
+bool check_tenant_id(struct str text);
+bool check_workspace_id(struct str text);
+bool check_any_id(struct str text);
 /* A network's name; not `host`, and not another container's. */
 bool check_network_mode(struct str text);

@@ -25,6 +25,22 @@ static const struct target_fact volume_facts[] = {
         {"created", "Volume created", false},
         {"driver", "Volume driver", false},
 };
+static const struct target_fact tenant_facts[] = {
+        {"id", "Tenant id", true},
+        {"known_as", "Tenant name", true},
+        {"region", "Home region", false},
+};
+static const struct target_fact workspace_facts[] = {
+        {"id", "Workspace id", true},
+        {"known_as", "Workspace name", true},
+        {"region", "Region", false},
+};
+static const struct target_fact document_facts[] = {
+        {"id", "Id", true},
+        {"known_as", "Name", false},
+        {"version", "Version", false},
+        {"digest", "SHA-256", false},
+};
 
 static const struct kind {
         const char *name;
@@ -44,6 +60,10 @@ static const struct kind {
                             "a network's name or id"},
         [TARGET_VOLUME] = {"volume", FACTS(volume_facts), check_docker_name, check_docker_name,
                            "a volume's name"},
+        [TARGET_TENANT] = {"tenant", FACTS(tenant_facts), check_tenant_id, check_tenant_id, "a tenant's id"},
+        [TARGET_WORKSPACE] = {"workspace", FACTS(workspace_facts), check_workspace_id, check_workspace_id,
+                              "a workspace's id"},
+        [TARGET_DOCUMENT] = {"document", FACTS(document_facts), check_any_id, check_any_id, "an id"},
 #undef FACTS
 };
 
@@ -115,6 +135,9 @@ bool target_is_full_id(struct arena *arena, enum target_kind kind, struct str ta
                 return ret_id->len > 0;
         case TARGET_NONE:
         case TARGET_VOLUME:
+        case TARGET_TENANT:
+        case TARGET_WORKSPACE:
+        case TARGET_DOCUMENT:
                 break;
         }
         return false;

@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include "api/notify.h"
+#include "approvals/control.h"
 #include "approvals/work.h"
 #include "base/heap.h"
 #include "base/log_line.h"
@@ -185,6 +186,17 @@ static void hear(struct str message, void *arg)
         identity_hear(server->services.identity, message);
 }
 
+/* Whatever the server runs itself once people have approved it. */
+static bool register_control(struct server *server, struct err *err)
+{
+        struct control *control = control_new();
+
+        if (!control)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        server->services.control = control;
+        return true;
+}
+
 static bool start_steps(struct server *server, const struct config *config, struct server_first *ret_first,
                         struct err *err)
 {
@@ -196,7 +208,7 @@ static bool start_steps(struct server *server, const struct config *config, stru
         if (!server->services.identity)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return arena_check(&server->strings, err) && store_listen(server->store, hear, server, err) &&
-               prepare_tenants(server, ret_first, err) &&
+               register_control(server, err) && prepare_tenants(server, ret_first, err) &&
                work_start(&server->services, &server->services.work, err) &&
                make_pipeline(server, config, err) && listen_here(server, config, err);
 }
@@ -244,6 +256,7 @@ void server_stop(struct server *server)
         if (server->store)
                 store_listen_stop(server->store);
         work_stop(server->services.work);
+        control_free(server->services.control);
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
