@@ -19,7 +19,7 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'items', 'minItems', 'maxItems', 'properties', 'required', 'additionalProperties', 'x-json',
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
-               'path-tail', 'owner'}
+               'path-tail', 'owner', 'any-query'}
 
 
 class ContractError(Exception):
@@ -131,6 +131,7 @@ class Operation:
     body_limit: int
     path_tail: bool
     owner: bool
+    any_query: bool
     parameters: list
     path_names: list
     body: Optional[object]
@@ -304,6 +305,7 @@ class Contract:
             log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
             owner=about.get('owner', False),
+            any_query=about.get('any-query', False),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,
             status=status, out=out, out_media=out_media, streams=out_media in STREAMED)
@@ -334,7 +336,7 @@ class Contract:
 
     def response(self, name, body):
         for status, response in body['responses'].items():
-            if not str(status).startswith('2'):
+            if str(status)[0] not in '23':
                 continue
             content = self.resolve(response).get('content')
             if not content:

@@ -61,6 +61,8 @@ def read_statements(parameter, source, rules, pad):
 
 def query_reader(op, rules):
     query = [p for p in op.parameters if p.place == 'query']
+    if not query and op.any_query:
+        return '', ''
     if not query:
         return '', ('        if (call->query_count > 0) {\n'
                     '                return parameter_unknown(d, call->query[0].name);\n        }\n')
@@ -87,11 +89,12 @@ static bool query_{op.id}(struct decoder *d, int key, struct str text, struct ap
 }}
 
 '''
+    unknown = 'continue' if op.any_query else 'return parameter_unknown(d, call->query[i].name)'
     use = f'''        for (size_t i = 0; i < call->query_count; i++) {{
                 int key = query_key_{op.id}(call->query[i].name);
 
                 if (key < 0)
-                        return parameter_unknown(d, call->query[i].name);
+                        {unknown};
                 if (seen >> key & 1)
                         return parameter_repeated(d, call->query[i].name);
                 seen |= (uint64_t)1 << key;

@@ -46,6 +46,37 @@ void request_set_header(struct request *req, const char *name, struct str value)
                 req->header_count++;
 }
 
+void request_add_header(struct request *req, const char *name, struct str value)
+{
+        if (req->header_count < REQUEST_HEADERS_MAX)
+                req->headers[req->header_count++] =
+                        (struct request_header){name, arena_str(req->arena, value)};
+}
+
+struct str request_header(const struct request *req, const char *name)
+{
+        return req->ops->header(req, name);
+}
+
+struct str request_cookie(const struct request *req, struct str name)
+{
+        struct str rest = request_header(req, "Cookie");
+        struct str found = STR_NULL;
+        struct str pair;
+        struct str key;
+
+        while (rest.len > 0) {
+                (void)str_cut(&rest, ';', &pair);
+                pair = str_trim(pair);
+                if (!str_cut(&pair, '=', &key) || !str_eq(key, name))
+                        continue;
+                if (found.ptr)
+                        return STR_NULL;
+                found = pair;
+        }
+        return found;
+}
+
 void request_set_etag(struct request *req, int64_t version)
 {
         char text[32];

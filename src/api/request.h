@@ -44,7 +44,7 @@ struct request_detail {
         struct str value;
 };
 
-enum { REQUEST_HEADERS_MAX = 8, REQUEST_DETAILS_MAX = 16, REQUEST_EVENTS_MAX = 64 };
+enum { REQUEST_HEADERS_MAX = 16, REQUEST_DETAILS_MAX = 16, REQUEST_EVENTS_MAX = 64 };
 
 /* A row for the outbox; written with the transaction. */
 struct request_event_row {
@@ -98,12 +98,21 @@ struct request {
  */
 void request_enter(struct request *req, struct str tenant, struct str region);
 
+/* ---- what the client sent besides ------------------------------------------------------------ */
+
+/* A header field as received, trimmed, or {NULL, 0}; the first of that name. Lives as long as the request. */
+struct str request_header(const struct request *req, const char *name);
+/* The value of a cookie (RFC 6265 section 5.4), or {NULL, 0}; one that comes twice counts as none. */
+struct str request_cookie(const struct request *req, struct str name);
+
 /* ---- the reply ------------------------------------------------------------------------------- */
 
 /* Another success status than the contract's first, for instance 200 instead of 201. */
 void request_set_status(struct request *req, int status);
 /* The name is a literal; the value is copied into the arena. */
 void request_set_header(struct request *req, const char *name, struct str value);
+/* The same, beside others of that name: Set-Cookie. */
+void request_add_header(struct request *req, const char *name, struct str value);
 /* A strong ETag made from a row's version number. */
 void request_set_etag(struct request *req, int64_t version);
 /*

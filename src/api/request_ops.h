@@ -6,6 +6,7 @@
 #include "api/request.h"
 
 struct request_ops {
+        struct str (*header)(const struct request *req, const char *name);
         bool (*read)(struct request *req, request_work work, void *arg, struct err *err);
         bool (*write)(struct request *req, request_work work, void *arg, struct err *err);
         bool (*prepare)(struct request *req, request_work work, void *arg, struct err *err);

@@ -26,6 +26,7 @@ struct services {
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
         struct str region;         /* this node's; home region of new tenants */
+        struct str url;            /* where browsers and issuers reach the server: "https://host", no slash */
         int64_t wait_max_ms;       /* the longest `wait` */
         const char *version;       /* of the program */
 };

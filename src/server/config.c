@@ -46,6 +46,10 @@ static const struct key keys[] = {
          "The region whose cells this node serves; home region of new tenants"},
         {"node.origin", KEY_TEXT, AT(origin), "countersign.local", 1, 200, NULL,
          "Name under which logs sign their checkpoints; a tenant's log is `<origin>/<tenant>`"},
+        {"node.url", KEY_TEXT, AT(node_url), "", 0, 250, NULL,
+         "Where browsers and identity providers reach the server, such as "
+         "`https://countersign.example.com`, "
+         "without a slash at the end; empty: as it listens"},
         {"node.loops", KEY_INTEGER, AT(loops), "0", 0, 256, NULL, "Event loops; 0 for one a CPU"},
         {"store.url", KEY_TEXT, AT(store_url), "", 0, 2048, NULL,
          "`postgres://…` of the database that several nodes share; empty for the embedded store. Keep the "
@@ -406,6 +410,13 @@ static void check_whole(struct loader *l)
 
         if ((config->tls_certificate.len > 0) != (config->tls_key.len > 0)) {
                 buf_printf(l->problems, "tls.certificate and tls.key: both are needed, or neither\n");
+                l->ok = false;
+        }
+        if (config->node_url.len > 0 && ((!str_starts(config->node_url, STR("https://")) &&
+                                          !str_starts(config->node_url, STR("http://"))) ||
+                                         str_ends(config->node_url, STR("/")))) {
+                buf_printf(l->problems, "node.url: \"%.*s\": https://… without a slash at the end\n",
+                           STR_ARG(config->node_url));
                 l->ok = false;
         }
         for (size_t i = 0; i < config->region.len; i++) {

@@ -24,6 +24,7 @@ struct config {
         struct str root_key_file; /* "": root.key in the data folder */
         struct str region;
         struct str origin;
+        struct str node_url; /* "": as it listens */
 
         int64_t loops;
         struct str store_url;     /* "": SQLite in the data folder */

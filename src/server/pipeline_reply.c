@@ -4,12 +4,13 @@
 #include "api/problem.h"
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "identity/pages.h"
 #include "server/call.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { REPLY_MOST_BYTES = 8 << 20, PROBLEM_MOST_BYTES = 8192 };
+enum { REPLY_MOST_BYTES = 8 << 20, REFUSAL_MOST_BYTES = 32768 };
 
 int call_status(const struct call *call)
 {
@@ -40,7 +41,9 @@ size_t call_headers(struct call *call, const char *content_type, struct http_hea
         struct request *req = &call->req;
         size_t count = 0;
 
-        if (content_type)
+        if (content_type && strcmp(content_type, "text/html") == 0)
+                headers[count++] = (struct http_header){STR("Content-Type"), STR("text/html; charset=utf-8")};
+        else if (content_type)
                 headers[count++] = (struct http_header){STR("Content-Type"), str_from(content_type)};
         headers[count++] = (struct http_header){STR("X-Request-Id"), id_str(&req->id)};
         headers[count++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
@@ -101,6 +104,7 @@ FIBER_FN bool call_reply(struct call *call, struct err *err)
 {
         const struct api_route *route = call->route;
         struct http_header headers[REPLY_HEADERS_MAX];
+        const char *media;
         BUF_SCOPED body;
         size_t count;
 
@@ -115,8 +119,10 @@ FIBER_FN bool call_reply(struct call *call, struct err *err)
                 return false;
         if (!buf_check(&body, "the reply", err))
                 return false;
-        count = call_headers(call, route->reply_media, headers);
-        record(call, call_status(call), route->reply_media, buf_str(&body));
+        /* A redirect has a place to go to, and no content. */
+        media = call_status(call) / 100 == 3 ? NULL : route->reply_media;
+        count = call_headers(call, media, headers);
+        record(call, call_status(call), media, buf_str(&body));
         return http_reply(call->x, call_status(call), headers, count, buf_str(&body), err);
 }
 
@@ -137,22 +143,34 @@ static struct str allow_list(struct call *call, char *text, size_t size)
         return str_make(text, at);
 }
 
+/* People get a page, programs a problem. */
+static const char *write_refusal(struct call *call, const struct err *why, struct buf *body)
+{
+        call->req.header_count = 0; /* of a success that did not come */
+        if (call->route && strcmp(call->route->capability, "pages") == 0) {
+                page_refusal(&call->req, why, body);
+                return "text/html";
+        }
+        problem_write(body, why, id_str(&call->req.id));
+        return PROBLEM_MEDIA;
+}
+
 FIBER_FN void call_refuse(struct call *call, const struct err *why)
 {
         struct http_header headers[REPLY_HEADERS_MAX + 4];
         char retry_after[24];
         char allow[64];
         BUF_SCOPED body = {0};
+        const char *media;
         struct err err;
         size_t count;
 
         if (http_exchange_has_replied(call->x))
                 return; /* a stream that broke off: the client sees the missing end */
-        buf_init(&body, PROBLEM_MOST_BYTES);
-        problem_write(&body, why, id_str(&call->req.id));
-        call->req.header_count = 0; /* of a success that did not come */
+        buf_init(&body, REFUSAL_MOST_BYTES);
+        media = write_refusal(call, why, &body);
         call->replayed = false;
-        count = call_headers(call, PROBLEM_MEDIA, headers);
+        count = call_headers(call, media, headers);
         if (why->code == ERR_UNAUTHENTICATED) /* RFC 9110 section 11.6.1 */
                 headers[count++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
         if (why->code == ERR_METHOD_NOT_ALLOWED)
@@ -165,6 +183,6 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                 headers[count++] =
                         (struct http_header){STR("Retry-After"), str_make(retry_after, (size_t)len)};
         }
-        record(call, err_status(why->code), PROBLEM_MEDIA, buf_str(&body));
+        record(call, err_status(why->code), media, buf_str(&body));
         (void)http_reply(call->x, err_status(why->code), headers, count, buf_str(&body), &err);
 }

@@ -357,7 +357,13 @@ static FIBER_FN bool op_sse_ping(struct request *req, struct err *err)
         return sse_comment(call_of(req)->x, STR("ping"), err);
 }
 
+static struct str op_header(const struct request *req, const char *name)
+{
+        return http_exchange_header(((const struct call *)req)->x, str_from(name));
+}
+
 const struct request_ops call_ops = {
+        .header = op_header,
         .read = op_read,
         .write = op_write,
         .prepare = op_prepare,

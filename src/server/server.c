@@ -155,7 +155,9 @@ static bool listen_here(struct server *server, const struct config *config, stru
                 return false;
         (void)snprintf(server->url, sizeof(server->url), "%s://%s%s%s:%u", server->tls ? "https" : "http",
                        bare ? "[" : "", host, bare ? "]" : "", http_server_port(server->http));
-        return true;
+        server->services.url = config->node_url.len > 0 ? arena_str(&server->strings, config->node_url)
+                                                        : str_from(server->url);
+        return arena_check(&server->strings, err);
 }
 
 /* Tenancy: what a crash left half-made goes; an empty store gets its first tenant. */
