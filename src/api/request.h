@@ -64,9 +64,11 @@ struct request {
 
         struct principal principal;
 
-        struct id id;            /* req_…; the X-Request-Id of the reply */
-        struct str trace_parent; /* W3C traceparent as received and valid, or {NULL, 0} */
-        struct str peer;         /* the client's address, text */
+        struct id id;              /* req_…; the X-Request-Id of the reply */
+        struct str trace_parent;   /* W3C traceparent as received and valid, or {NULL, 0} */
+        struct str peer;           /* the client's address, text */
+        struct str session_cookie; /* the cookies' values, or {NULL, 0}; secret: never logged */
+        struct str browser_cookie;
         struct str idempotency_key;
         struct str if_match;      /* as received, or {NULL, 0} */
         int64_t now_ms;           /* wall time when the request came in */

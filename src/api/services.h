@@ -16,6 +16,7 @@ struct loops;
 struct identity;
 struct work;
 struct control;
+struct session_times;
 
 struct services {
         struct store *store;
@@ -28,5 +29,7 @@ struct services {
         struct str region;         /* this node's; home region of new tenants */
         struct str url;            /* where browsers and issuers reach the server: "https://host", no slash */
         int64_t wait_max_ms;       /* the longest `wait` */
-        const char *version;       /* of the program */
+        struct str public_url; /* how browsers reach us: "https://countersign.example", no "/" at the end */
+        const struct session_times *session_times; /* identity/sessions.h; NULL: the defaults */
+        const char *version;                       /* of the program */
 };

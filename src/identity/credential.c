@@ -48,8 +48,8 @@ bool credential_prefix(struct str text, const char *kind, struct str *ret_prefix
                is_base32(text);
 }
 
-static bool hash_text(const struct services *services, struct str text, uint32_t version, struct sha256 *ret,
-                      struct err *err)
+bool credential_hash(const struct services *services, struct str text, uint32_t version, struct sha256 *ret,
+                     struct err *err)
 {
         uint8_t key[32];
 
@@ -73,7 +73,7 @@ bool credential_new(const struct services *services, const char *kind, struct cr
         secret_wipe(bytes, sizeof(bytes));
         secret_wipe(secret, sizeof(secret));
         ret->hash_version = envelope_current_version(services->envelope);
-        return hash_text(services, str_from(ret->text), ret->hash_version, &ret->hash, err);
+        return credential_hash(services, str_from(ret->text), ret->hash_version, &ret->hash, err);
 }
 
 bool credential_matches(const struct services *services, struct str text, struct str hash,
@@ -83,7 +83,7 @@ bool credential_matches(const struct services *services, struct str text, struct
         struct err ignored;
 
         return hash_version > 0 && hash_version <= UINT32_MAX &&
-               hash_text(services, text, (uint32_t)hash_version, &found, &ignored) &&
+               credential_hash(services, text, (uint32_t)hash_version, &found, &ignored) &&
                str_eq_secret(sha256_str(&found), hash);
 }
 

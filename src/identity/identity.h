@@ -36,11 +36,14 @@ struct credential {
         uint32_t hash_version; /* of the root key */
 };
 
-/* `kind`: "cs" or "cse". */
+/* `kind`: "cs" or "cse"; sessions have tokens of their own (identity/sessions.h). */
 bool credential_new(const struct services *services, const char *kind, struct credential *ret,
                     struct err *err) MUST_USE;
 /* The prefix within a credential of the kind; false when malformed. */
 bool credential_prefix(struct str text, const char *kind, struct str *ret_prefix) MUST_USE;
+/* The keyed hash of a whole credential, under the root key of that version. */
+bool credential_hash(const struct services *services, struct str text, uint32_t version, struct sha256 *ret,
+                     struct err *err) MUST_USE;
 /* In constant time. */
 bool credential_matches(const struct services *services, struct str text, struct str hash,
                         int64_t hash_version);
