@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/heap.h"
-#include "crypto/aead.h"
+#include "crypto/sealed.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
 
@@ -17,8 +17,6 @@
 #define ENVELOPE_HEADER STR("countersign-root-key v1")
 
 enum {
-        ENVELOPE_FORMAT = 1,
-        ENVELOPE_HEAD_SIZE = 1 + 4 + AEAD_NONCE_SIZE,
         ENVELOPE_KEYS_MAX = 2,
         ENVELOPE_FILE_MAX = 4096,
 };
@@ -238,75 +236,38 @@ uint32_t envelope_current_version(const struct envelope *envelope)
         return envelope->keys[0].version;
 }
 
-static uint32_t envelope_version_of(struct str wrapped)
+uint32_t envelope_version_of(struct str wrapped)
 {
-        const unsigned char *bytes = (const unsigned char *)wrapped.ptr;
-        if (wrapped.len < ENVELOPE_HEAD_SIZE + AEAD_TAG_SIZE || bytes[0] != ENVELOPE_FORMAT)
-                return 0;
-        return (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
+        return sealed_version(SEALED_BY_ROOT, wrapped);
 }
 
 bool envelope_is_current(const struct envelope *envelope, struct str wrapped)
 {
-        return envelope_version_of(wrapped) == envelope->keys[0].version;
-}
-
-/* Head of the wrapped secret without the nonce, then each part with its length: no two rows collide. */
-static bool envelope_aad(struct buf *aad, uint32_t version, const struct str *row, size_t row_count,
-                         struct err *err)
-{
-        buf_append_char(aad, ENVELOPE_FORMAT);
-        for (int shift = 24; shift >= 0; shift -= 8)
-                buf_append_char(aad, (char)(version >> shift & 255));
-        for (size_t i = 0; i < row_count; i++) {
-                buf_append_u64(aad, row[i].len);
-                buf_append_char(aad, ':');
-                buf_append_str(aad, row[i]);
-        }
-        return buf_check(aad, "the name of a row with a secret", err);
+        return sealed_version(SEALED_BY_ROOT, wrapped) == envelope->keys[0].version;
 }
 
 bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
                    size_t row_count, struct str secret, struct str *ret_wrapped, struct err *err)
 {
-        BUF_SCOPED aad;
-        buf_init(&aad, ENVELOPE_FILE_MAX);
-        const struct envelope_key *key = &envelope->keys[0];
-        uint8_t head[ENVELOPE_HEAD_SIZE] = {ENVELOPE_FORMAT, (uint8_t)(key->version >> 24),
-                                            (uint8_t)(key->version >> 16), (uint8_t)(key->version >> 8),
-                                            (uint8_t)key->version};
-        random_bytes(head + 5, AEAD_NONCE_SIZE);
-        struct str sealed;
-        if (!envelope_aad(&aad, key->version, row, row_count, err) ||
-            !aead_seal(arena, key->bytes, head + 5, buf_str(&aad), secret, &sealed, err))
-                return false;
-        char *wrapped = arena_alloc_bytes(arena, sizeof(head) + sealed.len);
-        if (!wrapped)
-                return arena_check(arena, err);
-        memcpy(wrapped, head, sizeof(head));
-        memcpy(wrapped + sizeof(head), sealed.ptr, sealed.len);
-        *ret_wrapped = str_make(wrapped, sizeof(head) + sealed.len);
-        return true;
+        const struct sealed_key key = {SEALED_BY_ROOT, envelope->keys[0].version, envelope->keys[0].bytes};
+        return sealed_make(arena, &key, row, row_count, secret, ret_wrapped, err);
 }
 
 bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
                      size_t row_count, struct str wrapped, struct str *ret_secret, struct err *err)
 {
-        BUF_SCOPED aad;
-        buf_init(&aad, ENVELOPE_FILE_MAX);
-        uint32_t version = envelope_version_of(wrapped);
+        uint32_t version = sealed_version(SEALED_BY_ROOT, wrapped);
         if (version == 0)
                 return err_set(err, ERR_BAD_SIGNATURE, "a wrapped secret of %zu bytes is malformed",
                                wrapped.len);
-        const struct envelope_key *key = envelope_find(envelope, version);
-        if (!key)
+        const struct envelope_key *found = envelope_find(envelope, version);
+        if (!found)
                 return err_set(
                         err, ERR_BAD_SIGNATURE,
                         "a secret is wrapped by root key version %u, which the key file does not have",
                         version);
-        return envelope_aad(&aad, version, row, row_count, err) &&
-               aead_open(arena, key->bytes, (const uint8_t *)wrapped.ptr + 5, buf_str(&aad),
-                         str_slice(wrapped, ENVELOPE_HEAD_SIZE, wrapped.len), ret_secret, err);
+        const struct sealed_key key = {SEALED_BY_ROOT, version, found->bytes};
+        return sealed_open(arena, &key, row, row_count, wrapped, ret_secret, err);
 }
 
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,

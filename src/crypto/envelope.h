@@ -38,6 +38,8 @@ static inline void envelope_freep(struct envelope **envelope)
 bool envelope_rotate_file(const char *path, struct err *err) MUST_USE;
 
 uint32_t envelope_current_version(const struct envelope *envelope);
+/* The root key version that wrapped it; 0 when it is malformed. */
+uint32_t envelope_version_of(struct str wrapped);
 /* Whether a wrapped secret is under the current key (false: wrap it again). */
 bool envelope_is_current(const struct envelope *envelope, struct str wrapped);
 

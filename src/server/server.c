@@ -8,6 +8,7 @@
 #include "base/log_line.h"
 #include "crypto/secret.h"
 #include "identity/authenticate.h"
+#include "keys/tenant_keys.h"
 #include "server/state.h"
 #include "store/store.h"
 #include "tenancy/tenancy.h"
@@ -206,6 +207,9 @@ static bool start_steps(struct server *server, const struct config *config, stru
             !loops_start((unsigned)config->loops, &server->loops, err))
                 return false;
         fill_services(server, config);
+        if (!tenant_keys_new(server->envelope, &server->keys, err))
+                return false;
+        store_set_keys(server->store, server->keys);
         server->services.identity = identity_new(&server->services);
         if (!server->services.identity)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
@@ -263,6 +267,7 @@ void server_stop(struct server *server)
         tls_server_free(server->tls);
         identity_free(server->services.identity);
         store_close(server->store);
+        tenant_keys_free(server->keys);
         envelope_free(server->envelope);
         rate_table_free(server->pipeline.rates);
         metrics_free(server->pipeline.metrics);

@@ -15,6 +15,7 @@ struct server {
         struct pipeline pipeline;
         struct log_signer signer;
         struct envelope *envelope;
+        struct tenant_keys *keys;
         struct store *store;
         struct loops *loops;
         struct tls_server *tls;

@@ -27,6 +27,7 @@ struct tx {
         struct conn *conn;
         const struct cell_ref *cell;
         struct arena *arena; /* for the strings of rows */
+        struct tenant_keys *keys;
         struct arena *hooks_arena;
         struct tx_hook *hooks; /* newest first */
         bool is_write;
@@ -89,6 +90,7 @@ struct worker {
 struct store {
         const struct driver *driver;
         struct driver_state *state;
+        _Atomic(struct tenant_keys *) keys;
         unsigned handles_max, batch_max;
 
         pthread_mutex_t lock;

@@ -13,6 +13,11 @@ struct str tx_region(const struct tx *tx)
         return tx->cell->region;
 }
 
+struct tenant_keys *tx_keys(const struct tx *tx)
+{
+        return tx->keys;
+}
+
 struct arena *tx_arena(struct tx *tx)
 {
         return tx->arena;

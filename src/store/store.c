@@ -204,6 +204,11 @@ bool store_read(struct store *store, const struct cell_ref *cell, struct arena *
         return blocking(store, cell, arena, work, arg, false, err);
 }
 
+void store_set_keys(struct store *store, struct tenant_keys *keys)
+{
+        atomic_store_explicit(&store->keys, keys, memory_order_release);
+}
+
 bool store_is_shared(const struct store *store)
 {
         return store->driver->pooled;

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct store;
+struct tenant_keys;
 struct tx;
 
 /* Lower-case letters, digits, '_' and '-'; tenant up to 64 bytes, region up to 32. */
@@ -144,6 +145,13 @@ bool store_read(struct store *store, const struct cell_ref *cell, struct arena *
 /* The tenant of the transaction's cell; empty in the directory. */
 struct str tx_tenant(const struct tx *tx);
 struct str tx_region(const struct tx *tx);
+/*
+ * The keys under which tenants' content is sealed (keys/tenant_keys.h), for work
+ * that seals and opens; NULL when the store has none. The store only hands them
+ * on. Set them before the first job that needs them; they must outlive the store.
+ */
+void store_set_keys(struct store *store, struct tenant_keys *keys);
+struct tenant_keys *tx_keys(const struct tx *tx);
 /* The job's arena, or one that lasts until work returns. */
 struct arena *tx_arena(struct tx *tx);
 bool tx_is_write(const struct tx *tx);

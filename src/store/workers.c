@@ -194,6 +194,7 @@ static void job_run(struct worker *worker, struct conn *conn, struct store_job *
                 .conn = conn,
                 .cell = &worker->cell->ref,
                 .arena = job->arena ? job->arena : &worker->rows,
+                .keys = atomic_load_explicit(&worker->store->keys, memory_order_acquire),
                 .hooks_arena = &worker->hooks,
                 .is_write = worker->is_writer,
         };
