@@ -43,7 +43,7 @@ static bool decisions_to_api(struct request *req, struct str action, struct api_
                         .principal = decisions[i].principal,
                         .verdict = decisions[i].verdict == VERDICT_APPROVE ? API_VERDICT_APPROVE
                                                                            : API_VERDICT_REJECT,
-                        .keyid = decisions[i].keyid,
+                        .keyid = decisions[i].signature.key_id,
                         .decided_at_ms = decisions[i].decided_ms,
                 };
         out->decisions = items;
@@ -138,13 +138,32 @@ bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, 
         if (!signatures)
                 return arena_check(arena, err);
         for (size_t i = 0; i < envelope->count; i++)
-                signatures[i] = (struct api_signature){.keyid = envelope->signatures[i].key_id,
-                                                       .sig = envelope->signatures[i].signature};
+                signatures[i] = (struct api_signature){
+                        .keyid = envelope->signatures[i].key_id,
+                        .sig = envelope->signatures[i].signature,
+                        .authenticator_data = envelope->signatures[i].authenticator_data,
+                        .client_data_json = envelope->signatures[i].client_data};
         *out = (struct api_envelope){.payload_type = envelope->payload_type,
                                      .payload = envelope->payload,
                                      .signatures = signatures,
                                      .signatures_count = envelope->count};
         return true;
+}
+
+struct dsse_signature signature_from_api(const struct api_signature *in)
+{
+        return (struct dsse_signature){.key_id = in->keyid,
+                                       .signature = in->sig,
+                                       .authenticator_data = in->authenticator_data,
+                                       .client_data = in->client_data_json};
+}
+
+bool signature_check(const struct dsse_signature *signature, struct err *err)
+{
+        if ((signature->authenticator_data.ptr == NULL) == (signature->client_data.ptr == NULL))
+                return true;
+        return err_set_at(err, ERR_BAD_ENVELOPE, "/signature",
+                          "an assertion has both authenticatorData and clientDataJSON");
 }
 
 bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struct dsse_envelope *ret,
@@ -155,8 +174,9 @@ bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struc
         if (!signatures)
                 return arena_check(arena, err);
         for (size_t i = 0; i < in->signatures_count; i++) {
-                signatures[i] = (struct dsse_signature){.key_id = in->signatures[i].keyid,
-                                                        .signature = in->signatures[i].sig};
+                signatures[i] = signature_from_api(&in->signatures[i]);
+                if (!signature_check(&signatures[i], err))
+                        return false;
                 /* As dsse_parse: the same key twice is a mistake or a trick. */
                 for (size_t j = 0; j < i; j++)
                         if (str_eq(signatures[i].key_id, signatures[j].key_id))

@@ -13,6 +13,9 @@ bool action_to_api(struct request *req, const struct action *action, struct api_
 bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, struct api_envelope *out,
                      struct err *err) MUST_USE;
 /* Signatures are counted and sized by the decoder already. */
+struct dsse_signature signature_from_api(const struct api_signature *in);
+/* BAD_ENVELOPE unless it has both members of an assertion or neither. */
+bool signature_check(const struct dsse_signature *signature, struct err *err) MUST_USE;
 bool envelope_from_api(struct arena *arena, const struct api_envelope *in, struct dsse_envelope *ret,
                        struct err *err) MUST_USE;
 

@@ -207,10 +207,13 @@ bool approvals_decisions(struct tx *tx, struct str action, struct action_decisio
                                 memcpy(more, decisions, count * sizeof(*more));
                         decisions = more;
                 }
-                decisions[count] = (struct action_decision){.principal = row.principal_id,
-                                                            .keyid = row.keyid,
-                                                            .signature = row.signature,
-                                                            .decided_ms = row.decided_ms};
+                decisions[count] =
+                        (struct action_decision){.principal = row.principal_id,
+                                                 .signature = {.key_id = row.keyid,
+                                                               .signature = row.signature,
+                                                               .authenticator_data = row.authenticator_data,
+                                                               .client_data = row.client_data},
+                                                 .decided_ms = row.decided_ms};
                 if (!verdict_from(row.verdict, &decisions[count].verdict))
                         return err_set(err, ERR_INTERNAL, "a decision says \"%.*s\"", STR_ARG(row.verdict));
                 count++;
@@ -225,7 +228,7 @@ static bool still_counts(const struct roster *roster, const struct action *actio
                          const struct action_decision *decision)
 {
         const struct roster_key *key;
-        const struct roster_member *member = roster_find_key(roster, decision->keyid, &key);
+        const struct roster_member *member = roster_find_key(roster, decision->signature.key_id, &key);
 
         return member && member->approver && str_eq(member->principal, decision->principal) &&
                !str_eq(member->principal, action->row.requester_id);
@@ -247,8 +250,7 @@ bool approvals_envelope(struct tx *tx, const struct action *action, const struct
                 if (decisions[i].verdict != VERDICT_APPROVE ||
                     (roster && !still_counts(roster, action, &decisions[i])))
                         continue;
-                signatures[kept++] = (struct dsse_signature){.key_id = decisions[i].keyid,
-                                                             .signature = decisions[i].signature};
+                signatures[kept++] = decisions[i].signature;
         }
         *ret = (struct dsse_envelope){.payload_type = STR(STATEMENT_PAYLOAD_TYPE),
                                       .payload = action->row.statement,

@@ -60,8 +60,7 @@ enum action_state action_state_now(const struct action *action, int64_t now_ms);
 struct action_decision {
         struct str principal;
         enum verdict verdict;
-        struct str keyid;
-        struct str signature;
+        struct dsse_signature signature;
         int64_t decided_ms;
 };
 
@@ -81,8 +80,8 @@ struct action_decide {
         struct str workspace, action;
         struct str principal; /* who decides, by their credential */
         enum verdict verdict;
-        struct str keyid, signature;
-        const struct roster *roster; /* the one that the signature was checked against */
+        struct dsse_signature signature; /* Ed25519's, or a passkey's assertion */
+        const struct roster *roster;     /* the one that the signature was checked against */
 };
 
 /*

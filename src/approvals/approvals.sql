@@ -121,14 +121,16 @@ SELECT MIN(expires_ms) AS expires_ms FROM action WHERE tenant_id = $1 AND state 
 -- ---- decisions ----
 
 -- name: decision_insert :changes
--- in struct: action_id text, principal_id text, verdict text, keyid text, signature blob, roster_version int, now int
-INSERT INTO decision (tenant_id, action_id, principal_id, verdict, keyid, signature, roster_version, decided_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+-- in struct: action_id text, principal_id text, verdict text, keyid text, signature blob, authenticator_data blob?, client_data blob?, roster_version int, now int
+INSERT INTO decision (tenant_id, action_id, principal_id, verdict, keyid, signature, authenticator_data, client_data,
+       roster_version, decided_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
 
 -- name: decision_list :many
 -- in: action_id text
--- out: principal_id text, verdict text, keyid text, signature blob, decided_ms int
-SELECT principal_id, verdict, keyid, signature, decided_ms FROM decision WHERE tenant_id = $1 AND action_id = $2
+-- out: principal_id text, verdict text, keyid text, signature blob, authenticator_data blob?, client_data blob?, decided_ms int
+SELECT principal_id, verdict, keyid, signature, authenticator_data, client_data, decided_ms FROM decision
+ WHERE tenant_id = $1 AND action_id = $2
  ORDER BY decided_ms, principal_id;
 
 -- ---- output ----

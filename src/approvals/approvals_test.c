@@ -291,8 +291,7 @@ static struct action_decide sign(struct world *world, const struct action *actio
                                       .action = action->row.id,
                                       .principal = id_str(&who->id),
                                       .verdict = verdict,
-                                      .keyid = signature.key_id,
-                                      .signature = signature.signature,
+                                      .signature = signature,
                                       .roster = &world->roster};
 }
 

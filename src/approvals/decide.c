@@ -18,12 +18,13 @@ bool approvals_check_decision(struct arena *arena, const struct action *action,
                 return err_prefix(err, "the stored statement of %.*s", STR_ARG(action->row.id));
         }
         if (!quorum_check_one(decide->roster, &statement, action->row.statement, decide->verdict,
-                              decide->keyid, decide->signature, &member, err))
+                              &decide->signature, &member, err))
                 return false;
         if (!str_eq(member->principal, decide->principal))
                 return err_set(err, ERR_NOT_ON_ROSTER,
                                "the key %.*s… is another person's on roster version %lld",
-                               STR_ARG(str_slice(decide->keyid, 0, 16)), (long long)decide->roster->version);
+                               STR_ARG(str_slice(decide->signature.key_id, 0, 16)),
+                               (long long)decide->roster->version);
         return true;
 }
 
@@ -36,8 +37,10 @@ static bool put_decision(struct tx *tx, const struct action_decide *decide, int6
                                          .action_id = decide->action,
                                          .principal_id = decide->principal,
                                          .verdict = str_from(verdict_name(decide->verdict)),
-                                         .keyid = decide->keyid,
-                                         .signature = decide->signature,
+                                         .keyid = decide->signature.key_id,
+                                         .signature = decide->signature.signature,
+                                         .authenticator_data = decide->signature.authenticator_data,
+                                         .client_data = decide->signature.client_data,
                                          .roster_version = decide->roster->version,
                                          .now = now_ms,
                                  },

@@ -43,7 +43,7 @@ static bool count_work(struct request *req, void *arg, struct err *err)
         if (!approvals_decide(req->tx, &decide->decide, clock_now_ms(), &decide->action, err))
                 return false;
         request_log_detail(req, "verdict", str_from(verdict_name(decide->decide.verdict)));
-        request_log_detail(req, "keyid", decide->decide.keyid);
+        request_log_detail(req, "keyid", decide->decide.signature.key_id);
         action_changed(req, &decide->action, event_name(&decide->action));
         return action_to_api(req, &decide->action, decide->out, err);
 }
@@ -78,11 +78,12 @@ FIBER_FN bool action_decide(struct request *req, const struct api_action_decide_
                                            .verdict = in->body.verdict == API_VERDICT_APPROVE
                                                               ? VERDICT_APPROVE
                                                               : VERDICT_REJECT,
-                                           .keyid = in->body.signature.keyid,
-                                           .signature = in->body.signature.sig},
+                                           .signature = signature_from_api(&in->body.signature)},
                                 .out = out};
         bool ok = false;
 
+        if (!signature_check(&decide.decide.signature, err))
+                return false;
         for (int i = 0; i < TRIES && !ok; i++) {
                 ok = decide_once(req, &decide, err);
                 if (!ok && err->code != ERR_ROSTER_CONFLICT)

@@ -68,12 +68,19 @@ static bool dsse_parse_signature(struct arena *arena, const struct json *item, s
 {
         char place[ERR_PLACE_MAX];
         snprintf(place, sizeof(place), "/signatures/%zu", index);
-        if (!dsse_members(item, place, 2, "a signature", err) ||
+        bool assertion = json_get(item, "authenticatorData") || json_get(item, "clientDataJSON");
+        if (!dsse_members(item, place, assertion ? 4 : 2, "a signature", err) ||
             !dsse_string(item, place, "keyid", &ret->key_id, err) ||
             !dsse_bytes(arena, item, place, "sig", &ret->signature, err))
                 return false;
+        if (assertion &&
+            (!dsse_bytes(arena, item, place, "authenticatorData", &ret->authenticator_data, err) ||
+             !dsse_bytes(arena, item, place, "clientDataJSON", &ret->client_data, err)))
+                return false;
         if (ret->key_id.len == 0 || ret->signature.len == 0)
                 return err_set_at(err, ERR_BAD_ENVELOPE, place, "keyid and sig must not be empty");
+        if (assertion && (ret->authenticator_data.len == 0 || ret->client_data.len == 0))
+                return err_set_at(err, ERR_BAD_ENVELOPE, place, "an assertion's members must not be empty");
         return true;
 }
 
@@ -130,6 +137,21 @@ bool dsse_read(struct arena *arena, const struct json *root, size_t least, struc
         return dsse_parse_signatures(arena, json_get(root, "signatures"), least, ret, err);
 }
 
+void dsse_append_signature(struct json_writer *w, const struct dsse_signature *signature)
+{
+        json_object_begin(w);
+        if (dsse_is_assertion(signature)) {
+                json_key(w, "authenticatorData");
+                json_base64(w, signature->authenticator_data);
+                json_key(w, "clientDataJSON");
+                json_base64(w, signature->client_data);
+        }
+        json_field_str(w, "keyid", signature->key_id);
+        json_key(w, "sig");
+        json_base64(w, signature->signature);
+        json_object_end(w);
+}
+
 void dsse_append(struct buf *buf, const struct dsse_envelope *envelope)
 {
         struct json_writer w;
@@ -141,11 +163,7 @@ void dsse_append(struct buf *buf, const struct dsse_envelope *envelope)
         json_key(&w, "signatures");
         json_array_begin(&w);
         for (size_t i = 0; i < envelope->count; i++) {
-                json_object_begin(&w);
-                json_field_str(&w, "keyid", envelope->signatures[i].key_id);
-                json_key(&w, "sig");
-                json_base64(&w, envelope->signatures[i].signature);
-                json_object_end(&w);
+                dsse_append_signature(&w, &envelope->signatures[i]);
         }
         json_array_end(&w);
         json_object_end(&w);
@@ -156,6 +174,17 @@ static void dsse_pae_init(struct buf *buf, struct str payload_type, struct str p
         /* "DSSEv1", four spaces and two numbers of at most 20 digits */
         buf_init(buf, payload_type.len + payload.len + 64);
         dsse_append_pae(buf, payload_type, payload);
+}
+
+void dsse_challenge(struct str payload_type, struct str payload, struct sha256 *ret)
+{
+        /* The PAE without copying the payload: it is the last thing in it. */
+        char numbers[2][24];
+        (void)snprintf(numbers[0], sizeof(numbers[0]), "%zu ", payload_type.len);
+        (void)snprintf(numbers[1], sizeof(numbers[1]), " %zu ", payload.len);
+        const struct str parts[] = {STR("DSSEv1 "), str_from(numbers[0]), payload_type, str_from(numbers[1]),
+                                    payload};
+        sha256_of_parts(parts, 5, ret);
 }
 
 bool dsse_sign(struct arena *arena, const struct ed25519_key *key, struct str payload_type,
@@ -178,6 +207,9 @@ bool dsse_verify(const struct dsse_envelope *envelope, const struct dsse_signatu
 {
         char key_id[ED25519_KEY_ID_SIZE];
         ed25519_key_id(public_key, key_id);
+        if (dsse_is_assertion(signature))
+                return err_set(err, ERR_BAD_SIGNATURE, "the key %.16s… makes no WebAuthn assertions",
+                               key_id);
         if (!str_is(signature->key_id, key_id))
                 return err_set(err, ERR_BAD_SIGNATURE, "the signature names key %.*s, not %.16s…",
                                STR_ARG(str_slice(signature->key_id, 0, 64)), key_id);

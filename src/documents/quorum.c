@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "documents/quorum.h"
 
-#include "base/base64.h"
-
 #define APPROVER STR("approver")
 
 const char *verdict_name(enum verdict verdict)
@@ -22,18 +20,19 @@ static struct str payload_type(enum verdict verdict)
 }
 
 bool quorum_check_one(const struct roster *roster, const struct statement *statement, struct str bytes,
-                      enum verdict verdict, struct str keyid, struct str signature,
+                      enum verdict verdict, const struct dsse_signature *signature,
                       const struct roster_member **ret_member, struct err *err)
 {
-        struct dsse_signature one = {.key_id = keyid, .signature = signature};
-        struct dsse_envelope envelope = {
-                .payload_type = payload_type(verdict), .payload = bytes, .signatures = &one, .count = 1};
+        struct dsse_envelope envelope = {.payload_type = payload_type(verdict),
+                                         .payload = bytes,
+                                         .signatures = signature,
+                                         .count = 1};
         const struct roster_key *key;
-        const struct roster_member *member = roster_find_key(roster, keyid, &key);
+        const struct roster_member *member = roster_find_key(roster, signature->key_id, &key);
 
         if (!member)
                 return err_set(err, ERR_NOT_ON_ROSTER, "the key %.*s… is not on roster version %lld",
-                               STR_ARG(str_slice(keyid, 0, 16)), (long long)roster->version);
+                               STR_ARG(str_slice(signature->key_id, 0, 16)), (long long)roster->version);
         if (str_eq(member->principal, statement->requester_id))
                 return err_set(err, ERR_SELF_APPROVAL,
                                "\"%.*s\" asked for this action, and who asks cannot decide",
@@ -42,7 +41,7 @@ bool quorum_check_one(const struct roster *roster, const struct statement *state
                 return err_set(err, ERR_FORBIDDEN,
                                "\"%.*s\" is on roster version %lld, but not as an approver",
                                STR_ARG(member->name), (long long)roster->version);
-        if (!dsse_verify(&envelope, &one, &key->public_key, err))
+        if (!roster_key_verify(key, &envelope, signature, err))
                 return err_prefix(err, "the decision by \"%.*s\"", STR_ARG(member->name));
         *ret_member = member;
         return true;
@@ -72,8 +71,7 @@ bool quorum_check(const struct roster *roster, const struct statement *statement
                 const struct roster_member *member;
 
                 if (!quorum_check_one(roster, statement, envelope->payload, VERDICT_APPROVE,
-                                      envelope->signatures[i].key_id, envelope->signatures[i].signature,
-                                      &member, err))
+                                      &envelope->signatures[i], &member, err))
                         return err_prefix(err, "signature %zu of %zu", i + 1, envelope->count);
                 if (!counted[member - roster->members]) {
                         counted[member - roster->members] = true;

@@ -20,7 +20,7 @@ bool verdict_from(struct str name, enum verdict *ret) MUST_USE;
  * requester's), FORBIDDEN (on the roster, but no approver), BAD_SIGNATURE.
  */
 bool quorum_check_one(const struct roster *roster, const struct statement *statement, struct str bytes,
-                      enum verdict verdict, struct str keyid, struct str signature,
+                      enum verdict verdict, const struct dsse_signature *signature,
                       const struct roster_member **ret_member, struct err *err) MUST_USE;
 
 /*

@@ -138,11 +138,11 @@ static void a_no_is_never_a_yes(void **state)
         (void)state;
         world_init(&world);
         no = sample_sign(&world.arena, world.keys[1], REJECTION_PAYLOAD_TYPE, world.bytes);
-        assert_true(quorum_check_one(&world.roster, &world.statement, world.bytes, VERDICT_REJECT, no.key_id,
-                                     no.signature, &member, &world.err));
+        assert_true(quorum_check_one(&world.roster, &world.statement, world.bytes, VERDICT_REJECT, &no,
+                                     &member, &world.err));
         assert_true(str_is(member->name, "ann"));
-        assert_false(quorum_check_one(&world.roster, &world.statement, world.bytes, VERDICT_APPROVE,
-                                      no.key_id, no.signature, &member, &world.err));
+        assert_false(quorum_check_one(&world.roster, &world.statement, world.bytes, VERDICT_APPROVE, &no,
+                                      &member, &world.err));
         assert_int_equal(world.err.code, ERR_BAD_SIGNATURE);
         world.statement.decisions = 1;
         envelope.payload = world.bytes;
@@ -172,18 +172,19 @@ static void a_signature_holds_for_its_own_bytes_only(void **state)
                 memcpy(copy, world.bytes.ptr, world.bytes.len);
                 copy[i] ^= 0x20;
                 assert_false(quorum_check_one(&world.roster, &world.statement,
-                                              str_make(copy, world.bytes.len), VERDICT_APPROVE, yes.key_id,
-                                              yes.signature, &member, &world.err));
+                                              str_make(copy, world.bytes.len), VERDICT_APPROVE, &yes,
+                                              &member, &world.err));
                 assert_int_equal(world.err.code, ERR_BAD_SIGNATURE);
         }
         for (size_t i = 0; i < yes.signature.len; i++) {
                 char signature[ED25519_SIGNATURE_SIZE];
+                struct dsse_signature other = {.key_id = yes.key_id,
+                                               .signature = str_make(signature, sizeof(signature))};
 
                 memcpy(signature, yes.signature.ptr, sizeof(signature));
                 signature[i] ^= 1;
                 assert_false(quorum_check_one(&world.roster, &world.statement, world.bytes, VERDICT_APPROVE,
-                                              yes.key_id, str_make(signature, sizeof(signature)), &member,
-                                              &world.err));
+                                              &other, &member, &world.err));
         }
         world_done(&world);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "documents/roster.h"
 
-#include "base/base64.h"
 #include "base/json_write.h"
 #include "crypto/sha256.h"
 #include "documents/fields.h"
+#include "documents/roster_key.h"
 
 #include <stdlib.h>
 
@@ -26,13 +26,8 @@ static void write_member(struct json_writer *w, const struct roster_member *memb
         json_object_begin(w);
         json_key(w, "keys");
         json_array_begin(w);
-        for (unsigned i = 0; i < member->key_count; i++) {
-                json_object_begin(w);
-                json_key(w, "public");
-                json_base64(w, ed25519_public_str(&member->keys[i].public_key));
-                json_field_c(w, "type", "ed25519");
-                json_object_end(w);
-        }
+        for (unsigned i = 0; i < member->key_count; i++)
+                roster_key_write(w, &member->keys[i]);
         json_array_end(w);
         json_field_str(w, "name", member->name);
         json_field_str(w, "principal", member->principal);
@@ -88,26 +83,6 @@ bool roster_build(struct arena *arena, const struct roster *roster, struct str *
 
 /* ---- parsing ----------------------------------------------------------------------------------- */
 
-static bool parse_key(struct arena *arena, const struct json *value, struct roster_key *ret, struct err *err)
-{
-        static const char *const names[] = {"type", "public", NULL};
-        struct fields fields = {.object = value, .path = "/members/keys"};
-        struct str type, text, bytes;
-
-        if (value->type != JSON_OBJECT)
-                return fields_refuse(&fields, "", err, "a key must be an object");
-        if (!fields_exact(&fields, names, err) || !fields_text(&fields, "type", 1, 32, &type, err) ||
-            !fields_text(&fields, "public", 44, 44, &text, err))
-                return false;
-        if (!str_is(type, "ed25519"))
-                return fields_refuse(&fields, "type", err, "keys of type \"%.*s\" are not known",
-                                     STR_ARG(type));
-        if (!base64_decode(arena, text, &bytes) || !ed25519_public_from(bytes, &ret->public_key))
-                return fields_refuse(&fields, "public", err, "the public key is not 32 bytes in base64");
-        ed25519_key_id(&ret->public_key, ret->keyid);
-        return true;
-}
-
 static bool parse_roles(const struct fields *fields, struct roster_member *ret, struct err *err)
 {
         const struct json *roles;
@@ -150,7 +125,7 @@ static bool parse_member(struct arena *arena, const struct json *value, struct r
         if (!ret->keys)
                 return arena_check(arena, err);
         for (uint32_t i = 0; i < keys->count; i++)
-                if (!parse_key(arena, &keys->items[i], &ret->keys[i], err))
+                if (!roster_key_parse(arena, &keys->items[i], &ret->keys[i], err))
                         return false;
         ret->key_count = keys->count;
         return true;
@@ -294,7 +269,7 @@ static bool signers_check(struct arena *arena, const struct roster *judge,
                                                ? envelope->signatures[i].key_id.ptr
                                                : "?",
                                        (long long)judge->version);
-                if (!dsse_verify(envelope, &envelope->signatures[i], &key->public_key, err))
+                if (!roster_key_verify(key, envelope, &envelope->signatures[i], err))
                         return err_prefix(err, "roster version signed by \"%.*s\"", STR_ARG(member->name));
                 if (!signed_by[member - judge->members]) {
                         signed_by[member - judge->members] = true;

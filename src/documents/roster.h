@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "crypto/dsse.h"
+#include "crypto/webauthn.h"
 
 #define ROSTER_FORMAT "countersign/roster/v1"
 #define ROSTER_PAYLOAD_TYPE "application/vnd.countersign.roster.v1+json"
@@ -20,9 +21,19 @@ enum {
         ROSTER_MAX_BYTES = 512 * 1024,
 };
 
+enum roster_key_type {
+        ROSTER_KEY_ED25519,
+        ROSTER_KEY_WEBAUTHN, /* a passkey or security key: signs by assertions */
+};
+
 struct roster_key {
-        struct ed25519_public public_key;
-        char keyid[ED25519_KEY_ID_SIZE]; /* filled by roster_parse */
+        enum roster_key_type type;
+        struct ed25519_public public_key; /* ED25519 */
+        struct str cose;                  /* WEBAUTHN: the COSE_Key, */
+        struct str rp_id;                 /* for whom its authenticator signs, */
+        unsigned origin_count;            /* and on whose pages: in order, each once */
+        struct str origins[WEBAUTHN_ORIGINS_MAX];
+        char keyid[SHA256_HEX_SIZE]; /* of the raw public key or the COSE_Key; filled by roster_parse */
 };
 
 struct roster_member {
@@ -71,6 +82,16 @@ bool roster_accept(struct arena *arena, const struct roster *standing, struct st
 bool roster_follow(struct arena *arena, const struct roster *standing, struct str tenant,
                    const struct dsse_envelope *envelopes, size_t count, struct roster *ret,
                    struct err *err) MUST_USE;
+
+/*
+ * Whether the signature is by this key over the envelope's type and bytes:
+ * dsse_verify, or a WebAuthn assertion whose challenge is dsse_challenge(), made
+ * for the key's RP id on one of its origins, with the user present and
+ * verified. BAD_SIGNATURE. The sign counter is not looked at: a statement runs
+ * once, and there is nothing that a second assertion over it could do.
+ */
+bool roster_key_verify(const struct roster_key *key, const struct dsse_envelope *envelope,
+                       const struct dsse_signature *signature, struct err *err) MUST_USE;
 
 /* NULL when the roster does not name it. */
 const struct roster_member *roster_find(const struct roster *roster, struct str principal);

@@ -19,7 +19,7 @@ bool verify_bytes(const struct roster *roster, const struct dsse_envelope *envel
                                        "version %lld",
                                        i + 1, envelope->count, STR_ARG(str_slice(signature->key_id, 0, 16)),
                                        (long long)roster->version);
-                if (!dsse_verify(envelope, signature, &key->public_key, err))
+                if (!roster_key_verify(key, envelope, signature, err))
                         return err_prefix(err, "signature %zu of %zu", i + 1, envelope->count);
         }
         return true;

@@ -2,6 +2,7 @@
 #include "executor/verify.h"
 
 #include "documents/samples.h"
+#include "documents/samples_passkey.h"
 #include "executor/test_dir.h"
 
 #include <stdlib.h>
@@ -350,6 +351,48 @@ static void the_same_again_is_refused(void **state)
         assert_int_equal(check(w, BY(ANN, BEN)), ERR_JOURNAL_REFUSED);
 }
 
+/* Cleo's passkey: the executor checks it as it checks Ed25519, against the roster that it pinned. */
+static void a_passkey_is_verified_as_any_key(void **state)
+{
+        static const char rp[] = "login.example", at[] = "https://login.example";
+        struct world *w = *state;
+        struct sample_passkey passkey = sample_passkey_new(&w->arena, WEBAUTHN_ES256);
+        struct dsse_signature signatures[2];
+        struct dsse_envelope envelope = {.payload_type = STR(STATEMENT_PAYLOAD_TYPE),
+                                         .payload = w->bytes,
+                                         .signatures = signatures,
+                                         .count = 2};
+        struct str *parts[] = {&signatures[1].signature, &signatures[1].authenticator_data,
+                               &signatures[1].client_data};
+        struct str bytes;
+
+        signatures[0] = sample_sign(&w->arena, w->keys[ANN], STATEMENT_PAYLOAD_TYPE, w->bytes);
+        signatures[1] = sample_sign_passkey(&w->arena, &passkey, STATEMENT_PAYLOAD_TYPE, w->bytes, rp, at);
+        assert_int_equal(check_envelope(w, &envelope), ERR_NOT_ON_ROSTER);
+        for (unsigned i = 0; i < w->roster.member_count; i++)
+                if (str_is(w->roster.members[i].name, "cleo"))
+                        w->roster.members[i].keys[0] = sample_roster_passkey(&passkey, rp, at);
+        assert_true(roster_build(&w->arena, &w->roster, &bytes, &w->err));
+        assert_true(roster_parse(&w->arena, bytes, &w->roster, &w->err));
+        assert_int_equal(check_envelope(w, &envelope), ERR_NONE);
+        for (size_t p = 0; p < 3; p++)
+                for (size_t i = 0; i < parts[p]->len; i++) {
+                        ((char *)parts[p]->ptr)[i] ^= 1;
+                        assert_int_equal(check_envelope(w, &envelope), ERR_BAD_SIGNATURE);
+                        ((char *)parts[p]->ptr)[i] ^= 1;
+                }
+        signatures[1] = sample_sign_passkey(&w->arena, &passkey, REJECTION_PAYLOAD_TYPE, w->bytes, rp, at);
+        assert_int_equal(check_envelope(w, &envelope), ERR_BAD_SIGNATURE);
+        signatures[1] = sample_sign_passkey(&w->arena, &passkey, STATEMENT_PAYLOAD_TYPE, w->bytes, rp,
+                                            "https://evil.example");
+        assert_int_equal(check_envelope(w, &envelope), ERR_BAD_SIGNATURE);
+        /* One person's key and passkey are one person. */
+        signatures[0] = sample_sign(&w->arena, w->keys[BEN], STATEMENT_PAYLOAD_TYPE, w->bytes);
+        signatures[1] = sample_sign_passkey(&w->arena, &passkey, STATEMENT_PAYLOAD_TYPE, w->bytes, rp, at);
+        assert_int_equal(check_envelope(w, &envelope), ERR_NONE);
+        sample_passkey_free(&passkey);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -370,6 +413,7 @@ int main(void)
                 TEST(a_read_needs_no_signature_unless_the_floor_says_so),
                 TEST(what_destroys_can_never_go_unsigned),
                 TEST(the_same_again_is_refused),
+                TEST(a_passkey_is_verified_as_any_key),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

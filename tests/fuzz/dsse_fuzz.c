@@ -26,6 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < first.count; i++) {
                 FUZZ_CHECK(str_eq(first.signatures[i].key_id, again.signatures[i].key_id));
                 FUZZ_CHECK(str_eq(first.signatures[i].signature, again.signatures[i].signature));
+                FUZZ_CHECK(str_eq(first.signatures[i].authenticator_data,
+                                  again.signatures[i].authenticator_data));
+                FUZZ_CHECK(str_eq(first.signatures[i].client_data, again.signatures[i].client_data));
                 FUZZ_CHECK(!dsse_verify(&first, &first.signatures[i], &nobody, &err));
         }
         return 0;
