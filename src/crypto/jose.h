@@ -50,7 +50,6 @@ enum jose_alg {
 enum {
         JOSE_TOKEN_MAX = 16 * 1024, /* bytes of a token */
         JOSE_HEADER_MAX = 4 * 1024, /* of its header, decoded */
-        JOSE_DEPTH_MAX = 16,        /* of header and payload */
         JOSE_SET_MAX = 256 * 1024,  /* bytes of a key set */
         JOSE_SET_KEYS_MAX = 64,
         JOSE_KID_MAX = 256,
