@@ -19,7 +19,8 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'items', 'minItems', 'maxItems', 'properties', 'required', 'additionalProperties', 'x-json',
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
-               'path-tail', 'owner', 'any-query'}
+               'path-tail', 'owner', 'any-query',
+               'second-factor'}
 
 
 class ContractError(Exception):
@@ -132,6 +133,7 @@ class Operation:
     path_tail: bool
     owner: bool
     any_query: bool
+    second_factor: int
     parameters: list
     path_names: list
     body: Optional[object]
@@ -305,7 +307,7 @@ class Contract:
             log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
             owner=about.get('owner', False),
-            any_query=about.get('any-query', False),
+            any_query=about.get('any-query', False), second_factor=about.get('second-factor', 0),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,
             status=status, out=out, out_media=out_media, streams=out_media in STREAMED)

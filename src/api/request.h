@@ -64,11 +64,9 @@ struct request {
 
         struct principal principal;
 
-        struct id id;              /* req_…; the X-Request-Id of the reply */
-        struct str trace_parent;   /* W3C traceparent as received and valid, or {NULL, 0} */
-        struct str peer;           /* the client's address, text */
-        struct str session_cookie; /* the cookies' values, or {NULL, 0}; secret: never logged */
-        struct str browser_cookie;
+        struct id id;            /* req_…; the X-Request-Id of the reply */
+        struct str trace_parent; /* W3C traceparent as received and valid, or {NULL, 0} */
+        struct str peer;         /* the client's address, text */
         struct str idempotency_key;
         struct str if_match;      /* as received, or {NULL, 0} */
         int64_t now_ms;           /* wall time when the request came in */
@@ -102,7 +100,8 @@ void request_enter(struct request *req, struct str tenant, struct str region);
 
 /* ---- what the client sent besides ------------------------------------------------------------ */
 
-/* A header field as received, trimmed, or {NULL, 0}; the first of that name. Lives as long as the request. */
+/* A header field as received, trimmed, or {NULL, 0}; the first of that name. Lives as long as the request.
+ */
 struct str request_header(const struct request *req, const char *name);
 /* The value of a cookie (RFC 6265 section 5.4), or {NULL, 0}; one that comes twice counts as none. */
 struct str request_cookie(const struct request *req, struct str name);

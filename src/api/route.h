@@ -50,11 +50,12 @@ struct api_route {
         bool body_required;
         bool owner;   /* an owner of the resource may do it too: the handler asks request_check_owner */
         bool streams; /* the handler writes the reply itself */
-        uint32_t body_limit;     /* bytes; 0: no body at all */
-        const char *body_media;  /* NULL: none */
-        int status;              /* first success status */
-        const char *reply_media; /* NULL: no content */
-        int tenant_position;     /* in api_call.path; -1: none */
+        uint32_t second_factor_s; /* people need a second factor not older than this; 0: none */
+        uint32_t body_limit;      /* bytes; 0: no body at all */
+        const char *body_media;   /* NULL: none */
+        int status;               /* first success status */
+        const char *reply_media;  /* NULL: no content */
+        int tenant_position;      /* in api_call.path; -1: none */
         int workspace_position;
         size_t in_size;
         size_t out_size; /* 0: no typed reply */

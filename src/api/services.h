@@ -27,9 +27,8 @@ struct services {
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
         struct str region;         /* this node's; home region of new tenants */
-        struct str url;            /* where browsers and issuers reach the server: "https://host", no slash */
-        int64_t wait_max_ms;       /* the longest `wait` */
-        struct str public_url; /* how browsers reach us: "https://countersign.example", no "/" at the end */
+        struct str url;      /* where browsers and issuers reach the server: "https://host", no slash */
+        int64_t wait_max_ms; /* the longest `wait` */
         const struct session_times *session_times; /* identity/sessions.h; NULL: the defaults */
         const char *version;                       /* of the program */
 };

@@ -7,34 +7,22 @@
 #include "identity/cache.h"
 #include "identity/identity.h"
 #include "identity/identity_sql.h"
-#include "identity/principals.h"
+#include "identity/known.h"
 
 #include <pthread.h>
 #include <stdio.h>
 
 enum {
-        KEY_SETS = 512,
-        KEY_WAYS = 8,
+        KNOWN_SETS = 1024,
+        KNOWN_WAYS = 8,
         PLACE_SETS = 256,
         PLACE_WAYS = 4,
         REGION_SIZE = 33,
         SCRATCH_BYTES = 64 * 1024,
 };
 
-/*
- * A key that was verified. Its hash is kept, not the key, and under a salt of
- * this process: one SHA-256 for each request, where the stored keyed hash costs
- * the derivation of its key besides.
- */
-struct known_key {
-        char prefix[CREDENTIAL_PREFIX_SIZE];
-        struct sha256 salted;
-        int64_t expires_ms;         /* INT64_MAX: never */
-        struct principal principal; /* name and region point behind the struct */
-        char region[REGION_SIZE];
-        size_t name_len;
-        char name[];
-};
+/* A JWT is looked at again after this time, whatever its own expiry says. */
+#define JWT_ASK_AGAIN_MS ((int64_t)5 * 60000)
 
 struct known_place {
         struct id workspace;
@@ -44,11 +32,12 @@ struct known_place {
 
 struct identity {
         const struct services *services;
-        uint8_t salt[SHA256_SIZE]; /* constant */
-        pthread_mutex_t lock;      /* of all below */
-        uint64_t generation;       /* grows whenever something is forgotten */
+        uint8_t salt[SHA256_SIZE];      /* constant */
+        const struct identity_jwt *jwt; /* constant while requests run */
+        pthread_mutex_t lock;           /* of all below */
+        uint64_t generation;            /* grows whenever something is forgotten */
         unsigned next_way;
-        struct known_key *keys[KEY_SETS][KEY_WAYS];
+        struct known *known[KNOWN_SETS][KNOWN_WAYS];
         struct known_place places[PLACE_SETS][PLACE_WAYS];
 };
 
@@ -71,11 +60,16 @@ void identity_free(struct identity *identity)
 {
         if (!identity)
                 return;
-        for (unsigned i = 0; i < KEY_SETS; i++)
-                for (unsigned j = 0; j < KEY_WAYS; j++)
-                        heap_free(identity->keys[i][j]);
+        for (unsigned i = 0; i < KNOWN_SETS; i++)
+                for (unsigned j = 0; j < KNOWN_WAYS; j++)
+                        heap_free(identity->known[i][j]);
         (void)pthread_mutex_destroy(&identity->lock);
         heap_free(identity);
+}
+
+void identity_set_jwt(struct identity *identity, const struct identity_jwt *jwt)
+{
+        identity->jwt = jwt;
 }
 
 /* FNV-1a. Prefixes and ids are random already. */
@@ -95,101 +89,124 @@ static void salted_hash(const struct identity *identity, struct str token, struc
         sha256_of_parts(parts, 2, ret);
 }
 
-static bool refuse(struct err *err)
+/* ---- what is remembered ------------------------------------------------------------------------ */
+
+enum { PRINCIPAL_STRINGS = 6 };
+
+static void strings_of(struct principal *principal, struct str *ret[PRINCIPAL_STRINGS])
 {
-        return err_set(err, ERR_UNAUTHENTICATED,
-                       "the credential is not valid: unknown, expired, revoked, or its principal disabled");
+        ret[0] = &principal->name;
+        ret[1] = &principal->region;
+        ret[2] = &principal->realm;
+        ret[3] = &principal->methods;
+        ret[4] = &principal->agent_scope;
+        ret[5] = &principal->risk_tier;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
-
-/* Copies what the cache knows; the caller checks the secret and the expiry without the lock. */
-static struct known_key *copy_known(struct identity *identity, struct arena *arena, struct str prefix)
+struct known *known_new(struct str name, const struct principal *principal)
 {
-        struct known_key *copy = NULL;
-        struct known_key **set = identity->keys[hash_of(prefix) % KEY_SETS];
+        struct principal copy = *principal;
+        struct str *strings[PRINCIPAL_STRINGS];
+        struct known *known;
+        size_t len = 0;
+
+        if (name.len >= KNOWN_NAME_SIZE)
+                return NULL;
+        strings_of(&copy, strings);
+        for (unsigned i = 0; i < PRINCIPAL_STRINGS; i++)
+                len += strings[i]->len;
+        known = heap_alloc_zeroed(1, sizeof(*known) + len);
+        if (!known)
+                return NULL;
+        memcpy(known->name, name.ptr, name.len);
+        for (unsigned i = 0; i < PRINCIPAL_STRINGS; i++) {
+                if (!strings[i]->ptr)
+                        continue;
+                memcpy(known->text + known->text_len, strings[i]->ptr, strings[i]->len);
+                strings[i]->ptr = known->text + known->text_len;
+                known->text_len += strings[i]->len;
+        }
+        known->principal = copy;
+        return known;
+}
+
+struct known *known_copy(const struct known *known, struct arena *arena)
+{
+        struct known *copy = arena_alloc(arena, sizeof(*known) + known->text_len);
+        struct str *strings[PRINCIPAL_STRINGS];
+
+        if (!copy)
+                return NULL;
+        memcpy(copy, known, sizeof(*known) + known->text_len);
+        strings_of(&copy->principal, strings);
+        for (unsigned i = 0; i < PRINCIPAL_STRINGS; i++)
+                if (strings[i]->ptr)
+                        strings[i]->ptr = copy->text + (strings[i]->ptr - known->text);
+        return copy;
+}
+
+/* Copies what is remembered; the caller checks the secret and the times without the lock. */
+static struct known *copy_known(struct identity *identity, struct arena *arena, struct str name)
+{
+        struct known *copy = NULL;
+        struct known **set = identity->known[hash_of(name) % KNOWN_SETS];
 
         (void)pthread_mutex_lock(&identity->lock);
-        for (unsigned i = 0; i < KEY_WAYS && !copy; i++)
-                if (set[i] && str_is(prefix, set[i]->prefix)) {
-                        size_t size = sizeof(*copy) + set[i]->name_len;
-
-                        copy = arena_alloc(arena, size);
-                        if (!copy)
-                                break;
-                        memcpy(copy, set[i], size);
-                        copy->principal.name = str_make(copy->name, copy->name_len);
-                        copy->principal.region = str_from(copy->region);
-                }
+        for (unsigned i = 0; i < KNOWN_WAYS && !copy; i++)
+                if (set[i] && str_is(name, set[i]->name))
+                        copy = known_copy(set[i], arena);
         (void)pthread_mutex_unlock(&identity->lock);
         return copy;
 }
 
-enum lookup identity_authenticate_quick(struct identity *identity, struct arena *arena, struct str token,
-                                        int64_t now_ms, struct principal *ret, struct err *err)
+static void remember(struct identity *identity, struct known *known, uint64_t generation)
 {
-        struct known_key *known;
-        struct sha256 salted;
-        struct str prefix;
-
-        if (!credential_prefix(token, "cs", &prefix)) {
-                (void)refuse(err);
-                return LOOKUP_REFUSED;
-        }
-        /* A node that does not hear of revocations asks the store each time. */
-        known = store_hears(identity->services->store) ? copy_known(identity, arena, prefix) : NULL;
-        if (!known)
-                return LOOKUP_UNKNOWN;
-        salted_hash(identity, token, &salted);
-        if (!str_eq_secret(sha256_str(&salted), sha256_str(&known->salted)) || now_ms >= known->expires_ms) {
-                (void)refuse(err);
-                return LOOKUP_REFUSED;
-        }
-        *ret = known->principal;
-        return LOOKUP_FOUND;
-}
-
-static void remember_key(struct identity *identity, struct known_key *key, uint64_t generation)
-{
-        struct known_key **set = identity->keys[hash_of(str_from(key->prefix)) % KEY_SETS];
-        struct known_key **place = NULL;
-        struct known_key *old = key;
+        struct known **set = identity->known[hash_of(str_from(known->name)) % KNOWN_SETS];
+        struct known **place = NULL;
+        struct known *old = known;
 
         (void)pthread_mutex_lock(&identity->lock);
         if (generation == identity->generation) {
-                for (unsigned i = 0; i < KEY_WAYS; i++)
-                        if (set[i] && strcmp(set[i]->prefix, key->prefix) == 0)
+                for (unsigned i = 0; i < KNOWN_WAYS; i++)
+                        if (set[i] && strcmp(set[i]->name, known->name) == 0)
                                 place = &set[i];
-                for (unsigned i = 0; i < KEY_WAYS && !place; i++)
+                for (unsigned i = 0; i < KNOWN_WAYS && !place; i++)
                         if (!set[i])
                                 place = &set[i];
                 if (!place)
-                        place = &set[identity->next_way++ % KEY_WAYS];
+                        place = &set[identity->next_way++ % KNOWN_WAYS];
                 old = *place;
-                *place = key;
+                *place = known;
         }
         (void)pthread_mutex_unlock(&identity->lock);
         heap_free(old);
 }
+
+/* ---- forgetting ---------------------------------------------------------------------------------- */
 
 struct forget {
         struct identity *identity;
         struct id id;
 };
 
-/* Every key with this id, or of the principal with this id; all for "". */
+static bool is_of(const struct known *known, const char *id)
+{
+        return strcmp(known->principal.id.text, id) == 0 ||
+               strcmp(known->principal.credential.text, id) == 0 || str_is(known->principal.realm, id);
+}
+
+/* Every credential with this id, of the principal or of the realm with this id; all for "". */
 static void forget_id(struct identity *identity, const char *id)
 {
         (void)pthread_mutex_lock(&identity->lock);
         identity->generation++;
-        for (unsigned i = 0; i < KEY_SETS; i++)
-                for (unsigned j = 0; j < KEY_WAYS; j++) {
-                        struct known_key *key = identity->keys[i][j];
+        for (unsigned i = 0; i < KNOWN_SETS; i++)
+                for (unsigned j = 0; j < KNOWN_WAYS; j++) {
+                        struct known *known = identity->known[i][j];
 
-                        if (key && (!*id || strcmp(key->principal.id.text, id) == 0 ||
-                                    strcmp(key->principal.credential.text, id) == 0)) {
-                                identity->keys[i][j] = NULL;
-                                heap_free(key);
+                        if (known && (!*id || is_of(known, id))) {
+                                identity->known[i][j] = NULL;
+                                heap_free(known);
                         }
                 }
         (void)pthread_mutex_unlock(&identity->lock);
@@ -225,105 +242,117 @@ bool identity_forget_on_commit(const struct services *services, struct tx *tx, s
         return true;
 }
 
-struct key_look {
-        struct str prefix;
-        struct sql_api_key_authenticate_row row;
-        bool found;
+/* ---- the pipeline's question ----------------------------------------------------------------------- */
+
+enum kind { KIND_NONE, KIND_KEY, KIND_SESSION, KIND_JWT };
+
+struct shown {
+        enum kind kind;
+        struct sha256 salted;
+        struct str name; /* without the secret, see known.h */
+        char hex[KNOWN_NAME_SIZE];
 };
 
-static bool key_work(struct tx *tx, void *arg, struct err *err)
+/* What kind of credential it is, by its form alone. */
+static bool look_at(const struct identity *identity, struct str token, struct shown *ret)
 {
-        struct key_look *look = arg;
-
-        return sql_api_key_authenticate(tx, look->prefix, &look->row, &look->found, err);
-}
-
-struct place_look {
+        struct id tenant;
         struct str prefix;
-        struct sql_credential_place_get_row row;
-        bool found;
-};
 
-static bool place_work(struct tx *tx, void *arg, struct err *err)
-{
-        struct place_look *look = arg;
-
-        return sql_credential_place_get(tx, STR("cs"), look->prefix, &look->row, &look->found, err);
-}
-
-/* A new cache entry from the row; NULL without memory. */
-static struct known_key *known_from_row(const struct key_look *look, const struct cell_ref *cell)
-{
-        const struct sql_api_key_authenticate_row *row = &look->row;
-        struct known_key *key = heap_alloc_zeroed(1, sizeof(*key) + row->name.len);
-        enum principal_kind kind;
-
-        if (!key || look->prefix.len >= sizeof(key->prefix) || cell->region.len >= sizeof(key->region) ||
-            !principal_kind_from(row->kind, &kind)) {
-                heap_free(key);
-                return NULL;
+        ret->kind = KIND_NONE;
+        if (credential_prefix(token, "cs", &prefix))
+                ret->kind = KIND_KEY;
+        else if (session_token_parse(token, &tenant, &prefix))
+                ret->kind = KIND_SESSION;
+        else if (identity->jwt && str_starts(token, STR("ey")))
+                ret->kind = KIND_JWT;
+        if (ret->kind == KIND_NONE)
+                return false;
+        salted_hash(identity, token, &ret->salted);
+        if (ret->kind == KIND_JWT) {
+                for (unsigned i = 0; i < (KNOWN_NAME_SIZE - 1) / 2; i++)
+                        (void)snprintf(ret->hex + (size_t)2 * i, 3, "%02x", ret->salted.bytes[i]);
+                ret->name = str_from(ret->hex);
+        } else {
+                ret->name = str_slice(token, 0, (size_t)(prefix.ptr - token.ptr) + prefix.len);
         }
-        memcpy(key->prefix, look->prefix.ptr, look->prefix.len);
-        memcpy(key->region, cell->region.ptr, cell->region.len);
-        memcpy(key->name, row->name.ptr, row->name.len);
-        key->name_len = row->name.len;
-        key->expires_ms = row->has_expires_ms ? row->expires_ms : INT64_MAX;
-        key->principal = (struct principal){
-                .kind = kind,
-                .id = id_from(row->principal_id),
-                .tenant = id_from(cell->tenant),
-                .workspace = id_from(row->workspace_id),
-                .credential = id_from(row->key_id),
-                .permissions = roles_permissions((uint32_t)row->roles, row->platform),
-                .owner = roles_owner_permissions((uint32_t)row->roles),
-                .roles = (uint32_t)row->roles,
-                .platform = row->platform,
-        };
-        return key;
+        return true;
+}
+
+enum lookup identity_authenticate_quick(struct identity *identity, struct arena *arena, struct str token,
+                                        int64_t now_ms, struct principal *ret, struct err *err)
+{
+        struct known *known;
+        struct shown shown;
+
+        if (!look_at(identity, token, &shown)) {
+                (void)refuse_credential(err);
+                return LOOKUP_REFUSED;
+        }
+        /* A node that does not hear of revocations asks the store each time. */
+        known = store_hears(identity->services->store) ? copy_known(identity, arena, shown.name) : NULL;
+        if (!known)
+                return LOOKUP_UNKNOWN;
+        if (!str_eq_secret(sha256_str(&shown.salted), sha256_str(&known->salted)) ||
+            (known->principal.expires_ms != 0 && now_ms >= known->principal.expires_ms)) {
+                (void)refuse_credential(err);
+                return LOOKUP_REFUSED;
+        }
+        /* It may have been used on another node meanwhile. */
+        if (now_ms >= known->idle_until_ms || now_ms >= known->ask_again_ms)
+                return LOOKUP_UNKNOWN;
+        *ret = known->principal;
+        return LOOKUP_FOUND;
+}
+
+static BLOCKING_FN bool find(const struct identity *identity, enum kind kind, struct arena *arena,
+                             struct str token, int64_t now_ms, struct found *ret, struct err *err)
+{
+        switch (kind) {
+        case KIND_KEY:
+                return find_api_key(identity->services, arena, token, now_ms, ret, err);
+        case KIND_SESSION:
+                return find_session(identity->services, arena, token, now_ms, ret, err);
+        case KIND_JWT:
+                *ret = (struct found){.idle_until_ms = INT64_MAX, .ask_again_ms = now_ms + JWT_ASK_AGAIN_MS};
+                return identity->jwt->authenticate(identity->jwt->data, arena, token, now_ms,
+                                                   &ret->principal, err);
+        case KIND_NONE:
+                break;
+        }
+        return refuse_credential(err);
 }
 
 BLOCKING_FN bool identity_authenticate(struct identity *identity, struct arena *arena, struct str token,
                                        int64_t now_ms, struct principal *ret, struct err *err)
 {
-        const struct services *services = identity->services;
         ARENA_SCOPED scratch;
-        struct place_look place = {0};
-        struct key_look look = {0};
-        struct cell_ref cell;
-        struct known_key *key;
+        struct known *known;
+        struct known *copy;
+        struct shown shown;
+        struct found found;
         uint64_t generation;
-        enum lookup quick;
 
         arena_init(&scratch, SCRATCH_BYTES);
-        if (!credential_prefix(token, "cs", &look.prefix))
-                return refuse(err);
-        place.prefix = look.prefix;
+        if (!look_at(identity, token, &shown))
+                return refuse_credential(err);
         (void)pthread_mutex_lock(&identity->lock);
         generation = identity->generation;
         (void)pthread_mutex_unlock(&identity->lock);
-        if (!store_read(services->store, &CELL_DIRECTORY, &scratch, place_work, &place, err))
+        if (!find(identity, shown.kind, &scratch, token, now_ms, &found, err))
                 return false;
-        if (!place.found)
-                return refuse(err);
-        cell = (struct cell_ref){.tenant = place.row.tenant_id, .region = place.row.region};
-        if (!store_read(services->store, &cell, &scratch, key_work, &look, err))
-                return false;
-        if (!look.found || look.row.has_revoked_ms || look.row.has_disabled_ms ||
-            !credential_matches(services, token, look.row.hash, look.row.hash_version) ||
-            (look.row.has_expires_ms && now_ms >= look.row.expires_ms))
-                return refuse(err);
-        if (!str_is(place.row.state, "active"))
-                return err_set(err, ERR_TENANT_SUSPENDED, "the tenant is suspended");
-        key = known_from_row(&look, &cell);
-        if (!key)
+        known = known_new(shown.name, &found.principal);
+        copy = known ? known_copy(known, arena) : NULL;
+        if (!copy) {
+                heap_free(known);
                 return err_set(err, ERR_NO_MEMORY, "no memory for the caller's identity");
-        salted_hash(identity, token, &key->salted);
-        *ret = key->principal;
-        ret->name = arena_str(arena, look.row.name);
-        ret->region = arena_str(arena, cell.region);
-        quick = arena_check(arena, err) ? LOOKUP_FOUND : LOOKUP_REFUSED;
-        remember_key(identity, key, generation);
-        return quick == LOOKUP_FOUND;
+        }
+        known->salted = shown.salted;
+        known->idle_until_ms = found.idle_until_ms;
+        known->ask_again_ms = found.ask_again_ms;
+        *ret = copy->principal;
+        remember(identity, known, generation);
+        return true;
 }
 
 /* ---- workspaces -------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
  * a quick form that looks into a cache only and never blocks, and a blocking
  * form that the pipeline gives to a thread when the quick one does not know.
  *
- * A revoked key, a disabled principal and a suspended tenant stop at once:
- * whoever changes them calls identity_forget_… in tx_on_commit.
+ * A revoked key or session, a disabled principal and a suspended tenant stop at
+ * once: whoever changes them calls identity_forget_on_commit.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ struct identity *identity_new(const struct services *services);
 void identity_free(struct identity *identity);
 
 /*
- * The principal of a bearer token ("cs_…"), from any thread. Strings of
+ * The principal of a credential: an API key ("cs_…"), a session's token ("css_…"), or a JWT of a realm's
+ * identity provider where identity_set_jwt was called. From any thread. Strings of
  * *ret are in the arena. Expiry is checked against now_ms. An unknown token is
  * ERR_UNAUTHENTICATED, whatever is wrong with it, with one message.
  */
@@ -36,6 +37,20 @@ enum lookup identity_authenticate_quick(struct identity *identity, struct arena 
                                         int64_t now_ms, struct principal *ret, struct err *err);
 BLOCKING_FN bool identity_authenticate(struct identity *identity, struct arena *arena, struct str token,
                                        int64_t now_ms, struct principal *ret, struct err *err) MUST_USE;
+
+/*
+ * How a realm's own JWTs are verified (RFC 9068). It fills the principal, with strings in the arena and
+ * `expires_ms`, `realm` (its id), `methods`, `authenticated_ms`, `permissions`, `owner`; `credential` and
+ * `session` stay "". What it found is remembered for minutes at most, and forgotten when somebody calls
+ * identity_forget_on_commit with the principal's or the realm's id.
+ */
+struct identity_jwt {
+        BLOCKING_FN bool (*authenticate)(void *data, struct arena *arena, struct str token, int64_t now_ms,
+                                         struct principal *ret, struct err *err);
+        void *data;
+};
+/* Before requests run; `jwt` outlives the identity. */
+void identity_set_jwt(struct identity *identity, const struct identity_jwt *jwt);
 
 /* The tenant and region of a workspace, in the arena; ERR_NOT_FOUND. */
 enum lookup identity_workspace_quick(struct identity *identity, struct arena *arena, struct str workspace,

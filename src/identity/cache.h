@@ -8,7 +8,7 @@
 struct services;
 
 /*
- * Forgets every key with this id, or of the principal with this id, when the
+ * Forgets every credential with this id, of the principal or of the realm with this id, when the
  * transaction is durable. What is being looked up meanwhile is not remembered
  * either.
  */

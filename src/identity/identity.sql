@@ -13,6 +13,12 @@ ON CONFLICT (kind, prefix) DO NOTHING;
 SELECT c.tenant_id, c.region, t.state FROM credential_place c JOIN tenant t ON t.id = c.tenant_id
  WHERE c.kind = $1 AND c.prefix = $2 AND t.state <> 'making';
 
+-- name: tenant_place_get :one
+-- directory
+-- in: tenant text
+-- out: region text, state text
+SELECT region, state FROM tenant WHERE id = $1 AND state <> 'making';
+
 -- name: workspace_place_get :one
 -- directory
 -- in: workspace text
@@ -66,13 +72,17 @@ UPDATE api_key SET revoked_ms = $4
 -- All that authentication needs, in one look.
 -- name: api_key_authenticate :one
 -- in: prefix text
--- out: key_id text, hash blob, hash_version int, expires_ms int?, revoked_ms int?, principal_id text, kind text, name text, roles int, workspace_id text?, disabled_ms int?, platform bool
-SELECT k.id AS key_id, k.hash, k.hash_version, k.expires_ms, k.revoked_ms, p.id AS principal_id, p.kind, p.name,
-       p.roles, p.workspace_id, p.disabled_ms, t.platform
+-- out: key_id text, hash blob, hash_version int, created_ms int, expires_ms int?, revoked_ms int?, scopes text?, used_ms int?, principal_id text, kind text, name text, roles int, workspace_id text?, disabled_ms int?, platform bool
+SELECT k.id AS key_id, k.hash, k.hash_version, k.created_ms, k.expires_ms, k.revoked_ms, k.scopes, k.used_ms,
+       p.id AS principal_id, p.kind, p.name, p.roles, p.workspace_id, p.disabled_ms, t.platform
   FROM api_key k
   JOIN principal p ON p.tenant_id = $1 AND p.id = k.principal_id
   JOIN tenant_self t ON t.tenant_id = $1
  WHERE k.tenant_id = $1 AND k.prefix = $2;
+
+-- name: api_key_used :changes
+-- in: id text, now int, before int
+UPDATE api_key SET used_ms = $3 WHERE tenant_id = $1 AND id = $2 AND (used_ms IS NULL OR used_ms < $4);
 
 -- name: signing_key_insert :changes
 -- in: keyid text, principal_id text, public_key blob, now int

@@ -4,6 +4,7 @@
 #include "identity/cache.h"
 #include "identity/identity_sql.h"
 #include "identity/principals.h"
+#include "identity/sessions.h"
 
 static const char *const kind_names[] = {
         [PRINCIPAL_NOBODY] = "nobody", [PRINCIPAL_USER] = "user",         [PRINCIPAL_SERVICE] = "service",
@@ -139,6 +140,12 @@ bool identity_still_stands(struct tx *tx, const struct principal *caller, int64_
                 return false;
         if (!found || principal.has_disabled_ms)
                 return true;
+        if (caller->session.text[0])
+                return session_stands(tx, id_str(&caller->session), now_ms, ret, err);
+        if (!caller->credential.text[0]) { /* a provider's token, which ends by itself */
+                *ret = now_ms < caller->expires_ms;
+                return true;
+        }
         if (!sql_api_key_get(tx, id_str(&caller->id), id_str(&caller->credential), &key, &found, err))
                 return false;
         *ret = found && !key.has_revoked_ms && (!key.has_expires_ms || now_ms < key.expires_ms);

@@ -169,14 +169,13 @@ static bool replace_secret(const struct services *services, struct tx *tx, struc
 
 static bool has_word(struct str list, struct str word)
 {
-        while (list.len > 0) {
-                struct str head;
+        struct str head;
+        bool more = list.len > 0;
 
-                (void)str_cut(&list, ' ', &head);
+        while (more) {
+                more = str_cut(&list, ' ', &head);
                 if (str_eq(head, word))
                         return true;
-                if (head.len == list.len)
-                        break;
         }
         return false;
 }
@@ -207,6 +206,18 @@ bool session_second_factor(const struct services *services, struct tx *tx, struc
                         return false;
         }
         return identity_forget_on_commit(services, tx, session, err);
+}
+
+bool session_stands(struct tx *tx, struct str session, int64_t now_ms, bool *ret, struct err *err)
+{
+        struct sql_session_get_row row;
+        bool found;
+
+        if (!sql_session_get(tx, session, &row, &found, err))
+                return false;
+        *ret = found && !row.has_revoked_ms && now_ms < row.expires_ms &&
+               (!row.has_idle_ms || now_ms < row.seen_ms + row.idle_ms);
+        return true;
 }
 
 bool session_revoke(const struct services *services, struct tx *tx, struct str session, int64_t now_ms,

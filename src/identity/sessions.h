@@ -14,12 +14,9 @@
  * its principal disabled. The last use is written at most once in
  * SESSION_SEEN_EVERY_MS, so a rest may be counted as that much longer than it was.
  *
- * How log-in pages use this (docs/identity.md, "Sessions"):
+ * How log-in pages use this (the forms are those of identity/pages.h):
  *
- *   GET page         csrf_token() into each form as the field `csrf`
- *   POST form        the pipeline has checked Origin/Sec-Fetch-Site and the field
- *   password right   session_create(), then session_reply_cookie(), then 303 to
- *                    return_to if return_to_is_safe()
+ *   password right   session_create(), then session_reply_cookie(), then page_redirect()
  *   second factor    session_second_factor() with a new secret, session_reply_cookie()
  *   log out          session_revoke(), session_reply_no_cookie()
  */
@@ -85,6 +82,9 @@ bool session_second_factor(const struct services *services, struct tx *tx, struc
                            struct str method, int64_t now_ms, struct session_secret *ret,
                            struct err *err) MUST_USE;
 
+/* Whether it neither was revoked nor has expired nor rested too long. */
+bool session_stands(struct tx *tx, struct str session, int64_t now_ms, bool *ret, struct err *err) MUST_USE;
+
 /* NOT_FOUND; revoking again changes nothing. */
 bool session_revoke(const struct services *services, struct tx *tx, struct str session, int64_t now_ms,
                     struct err *err) MUST_USE;
@@ -101,35 +101,11 @@ bool session_revoke_provider(const struct services *services, struct tx *tx, str
                              struct str provider_session, struct str principal, int64_t now_ms,
                              int64_t *ret_count, struct err *err) MUST_USE;
 
-/* ---- cookies and forms ---------------------------------------------------------------------------- */
+/* ---- the cookie (identity/pages.h: `__Host-countersign` over TLS) --------------------------------- */
 
-/*
- * RFC 6265bis: `__Host-` binds the cookie to this host, HTTPS and the path "/". Browsers take it from
- * http://localhost and http://127.0.0.1 too, which they trust as they trust HTTPS.
- */
-#define SESSION_COOKIE "__Host-countersign"
-#define BROWSER_COOKIE "__Host-countersign-browser"
+#define SESSION_COOKIE "countersign"
 
-/* Set-Cookie with the session's token; it goes when the browser is closed, or the session ends. */
+/* Set-Cookie with the session's token; the cookie goes when the browser is closed, or the session ends. */
 void session_reply_cookie(struct request *req, const struct session_secret *secret);
 /* Takes the cookie back. */
 void session_reply_no_cookie(struct request *req);
-
-/*
- * Which browser this is, before anybody has logged in: a random cookie, set with the reply when the request
- * brought none. What a log-in keeps between its steps (state, nonce) is bound to this hash, so that nobody
- * can make another person's browser finish their log-in (login CSRF).
- */
-void browser_hash(struct request *req, struct sha256 *ret);
-
-/* The value of a form's field `csrf`: bound to the session's cookie, or to the browser before the log-in. */
-enum { CSRF_TOKEN_SIZE = 65 };
-void csrf_token(struct request *req, char ret_token[CSRF_TOKEN_SIZE]);
-/* Constant time. The pipeline calls it for each operation whose form has the field `csrf`. FORBIDDEN. */
-bool csrf_check(const struct request *req, struct str token, struct err *err) MUST_USE;
-
-/*
- * Whether a page may send the browser on to it: a path of this server ("/…", visible ASCII, no "//", no
- * backslash, at most 2000 bytes), never another site.
- */
-bool return_to_is_safe(struct str return_to);

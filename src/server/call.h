@@ -16,7 +16,8 @@ struct call {
         void *in;
         void *out;
         unsigned allow;         /* methods that the path has, for 405 */
-        struct str token;       /* the bearer credential; never logged */
+        struct str token;       /* the credential; never logged */
+        bool by_cookie;         /* the token came as a cookie */
         bool foreign;           /* what was named is not the caller's tenant's */
         bool logged;            /* the log has an entry of this request */
         struct rate_state rate; /* of the tightest bucket */

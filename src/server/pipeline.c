@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/log_line.h"
 #include "identity/authenticate.h"
+#include "identity/pages.h"
+#include "identity/sessions.h"
 #include "server/call.h"
 #include "server/trace.h"
 
@@ -116,20 +118,57 @@ static bool unauthenticated(struct call *call, const char *message, struct err *
 }
 
 /* RFC 6750 section 2.1: "Bearer" SP token; the scheme's case does not matter (RFC 9110 section 11.1). */
+static bool take_bearer(struct call *call, struct str value, struct err *err)
+{
+        struct str scheme;
+
+        if (!str_cut(&value, ' ', &scheme) || !str_eq_nocase(scheme, STR("Bearer")))
+                return unauthenticated(call, "send one credential: Authorization: Bearer cs_…", err);
+        call->token = str_trim(value);
+        return true;
+}
+
+/* Exactly one: who sends two may be somebody else than they believe. */
 static bool take_token(struct call *call, struct err *err)
 {
         const struct http_header *headers;
         size_t count = http_exchange_headers(call->x, &headers);
+        struct str cookie = page_cookie(&call->req, SESSION_COOKIE);
         struct str value;
-        struct str scheme;
         size_t found = http_headers_find(headers, count, STR("Authorization"), &value);
 
-        if (found == 0)
-                return unauthenticated(call, "send an API key: Authorization: Bearer cs_…", err);
-        if (found > 1 || !str_cut(&value, ' ', &scheme) || !str_eq_nocase(scheme, STR("Bearer")))
-                return unauthenticated(call, "send one API key: Authorization: Bearer cs_…", err);
-        call->token = str_trim(value);
+        if (found > 1)
+                return unauthenticated(call, "send one credential, not several", err);
+        if (found == 1 && cookie.len > 0)
+                return err_set(err, ERR_BAD_REQUEST,
+                               "send one credential: a session's cookie, or Authorization, not both");
+        if (found == 1)
+                return take_bearer(call, value, err);
+        if (cookie.len == 0)
+                return unauthenticated(call, "send a credential: Authorization: Bearer cs_…, or log in",
+                                       err);
+        call->token = cookie;
+        call->by_cookie = true;
         return true;
+}
+
+/*
+ * A browser adds the cookie whoever makes it send the request. What says who did are Fetch Metadata and
+ * Origin (RFC 6454 section 7), which pages cannot write; a request that has neither is not from a browser
+ * of today, and programs use bearer tokens.
+ */
+static bool check_origin(const struct call *call, struct err *err)
+{
+        struct str site = http_exchange_header(call->x, STR("Sec-Fetch-Site"));
+        struct str origin = http_exchange_header(call->x, STR("Origin"));
+
+        if (!call->by_cookie || call->route->method == API_GET)
+                return true;
+        if (site.ptr ? str_is(site, "same-origin") || str_is(site, "none")
+                     : str_eq(origin, call->req.services->url))
+                return true;
+        return err_set(err, ERR_FORBIDDEN,
+                       "a request with a session's cookie must come from a page of this server");
 }
 
 struct lookup_work {
@@ -151,6 +190,12 @@ static void authenticate_blocking(void *arg)
                                          &req->principal, work->err);
 }
 
+static bool known_caller(struct call *call, struct err *err)
+{
+        call->req.principal.by_cookie = call->by_cookie;
+        return check_origin(call, err);
+}
+
 static FIBER_FN bool authenticate(struct call *call, struct err *err)
 {
         struct request *req = &call->req;
@@ -165,14 +210,14 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
         switch (identity_authenticate_quick(req->services->identity, req->arena, call->token, req->now_ms,
                                             &req->principal, err)) {
         case LOOKUP_FOUND:
-                return true;
+                return known_caller(call, err);
         case LOOKUP_UNKNOWN:
                 if (!limit_address(call, err))
                         return false;
                 work.subject = call->token;
                 fiber_offload(authenticate_blocking, &work);
                 if (work.ok)
-                        return true;
+                        return known_caller(call, err);
                 break;
         case LOOKUP_REFUSED:
                 (void)limit_address(call, err);
@@ -298,6 +343,25 @@ static bool authorize(struct call *call, struct err *err)
         return true;
 }
 
+/*
+ * Step-up (RFC 9470): what the contract marks with `second-factor` asks people for one that is fresh. An API
+ * key is not a person who could show one: making a key asks for it, using the key does not.
+ */
+static bool check_second_factor(struct call *call, struct err *err)
+{
+        const struct principal *principal = &call->req.principal;
+        int64_t most_ms = (int64_t)call->route->second_factor_s * 1000;
+
+        if (most_ms == 0 || principal->kind != PRINCIPAL_USER ||
+            str_starts(id_str(&principal->credential), STR("key_")))
+                return true;
+        if (principal->second_factor_ms != 0 && call->req.now_ms - principal->second_factor_ms <= most_ms)
+                return true;
+        return err_set(err, ERR_SECOND_FACTOR_REQUIRED,
+                       "this needs a second factor that is not older than %u s: log in again with it",
+                       call->route->second_factor_s);
+}
+
 /* ---- decode
  * --------------------------------------------------------------------------------------------------------
  */
@@ -371,8 +435,8 @@ static FIBER_FN bool decode(struct call *call, struct err *err)
 static FIBER_FN bool serve(struct call *call, struct err *err)
 {
         return find_route(call, err) && authenticate(call, err) && find_cell(call, err) &&
-               limit_rate(call, err) && authorize(call, err) && decode(call, err) && call_run(call, err) &&
-               call_reply(call, err);
+               limit_rate(call, err) && authorize(call, err) && check_second_factor(call, err) &&
+               decode(call, err) && call_run(call, err) && call_reply(call, err);
 }
 
 static void log_request(struct call *call, const struct err *err, int64_t total_us)

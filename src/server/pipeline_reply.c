@@ -42,7 +42,8 @@ size_t call_headers(struct call *call, const char *content_type, struct http_hea
         size_t count = 0;
 
         if (content_type && strcmp(content_type, "text/html") == 0)
-                headers[count++] = (struct http_header){STR("Content-Type"), STR("text/html; charset=utf-8")};
+                headers[count++] =
+                        (struct http_header){STR("Content-Type"), STR("text/html; charset=utf-8")};
         else if (content_type)
                 headers[count++] = (struct http_header){STR("Content-Type"), str_from(content_type)};
         headers[count++] = (struct http_header){STR("X-Request-Id"), id_str(&req->id)};
@@ -173,6 +174,14 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
         count = call_headers(call, media, headers);
         if (why->code == ERR_UNAUTHENTICATED) /* RFC 9110 section 11.6.1 */
                 headers[count++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+        if (why->code == ERR_SECOND_FACTOR_REQUIRED) /* RFC 9470 section 3 */
+                headers[count++] = (struct http_header){
+                        STR("WWW-Authenticate"),
+                        arena_printf(
+                                call->req.arena,
+                                "Bearer error=\"insufficient_user_authentication\", "
+                                "error_description=\"A fresh second factor is required\", max_age=\"%u\"",
+                                call->route->second_factor_s)};
         if (why->code == ERR_METHOD_NOT_ALLOWED)
                 headers[count++] =
                         (struct http_header){STR("Allow"), allow_list(call, allow, sizeof(allow))};
