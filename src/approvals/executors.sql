@@ -14,8 +14,11 @@ SELECT id, workspace_id, name, environment, keyid, public_key, created_ms, enrol
 
 -- name: executor_list :many
 -- in: workspace_id text, after text, most int
--- out: as executor_get
-SELECT id, workspace_id, name, environment, keyid, public_key, created_ms, enrolled_ms, revoked_ms FROM executor
+-- out: id text, workspace_id text, name text, environment text, keyid text?, created_ms int, enrolled_ms int?, revoked_ms int?, present_until_ms int?
+SELECT id, workspace_id, name, environment, keyid, created_ms, enrolled_ms, revoked_ms,
+       (SELECT p.until_ms FROM executor_presence p WHERE p.tenant_id = $1 AND p.executor_id = executor.id)
+           AS present_until_ms
+  FROM executor
  WHERE tenant_id = $1 AND workspace_id = $2 AND id > $3 ORDER BY id LIMIT $4;
 
 -- name: executor_by_token :one

@@ -17,8 +17,17 @@
 
 #define TOKEN_LASTS_MS (INT64_C(15) * 60 * 1000)
 
-static struct api_executor executor_to_api(const struct services *services,
-                                           const struct sql_executor_get_row *row)
+/* To this node, or by its lease to another. */
+static bool is_connected(const struct request *req, const struct sql_executor_list_row *row)
+{
+        struct work_place place = {row->workspace_id, row->environment};
+
+        return !row->has_revoked_ms && (work_is_connected(req->services->work, row->id, &place) ||
+                                        (row->has_present_until_ms && row->present_until_ms > req->now_ms));
+}
+
+static struct api_executor executor_to_api(const struct request *req,
+                                           const struct sql_executor_list_row *row)
 {
         return (struct api_executor){
                 .id = row->id,
@@ -26,7 +35,7 @@ static struct api_executor executor_to_api(const struct services *services,
                 .environment = row->environment,
                 .enrolled = row->has_enrolled_ms,
                 .revoked = row->has_revoked_ms,
-                .connected = !row->has_revoked_ms && work_is_connected(services->work, row->id),
+                .connected = is_connected(req, row),
                 .keyid = row->keyid,
                 .created_at_ms = row->created_ms,
         };
@@ -44,7 +53,7 @@ bool executor_list(struct request *req, const struct api_executor_list_in *in, s
         int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
         struct api_executor *items = ARENA_ARRAY(req->arena, struct api_executor, (size_t)limit);
         SQL_SCOPED(executor_list) c = {0};
-        struct sql_executor_get_row row;
+        struct sql_executor_list_row row;
         struct str after;
         size_t count = 0;
         bool has;
@@ -63,7 +72,7 @@ bool executor_list(struct request *req, const struct api_executor_list_in *in, s
                         out->next = cursor_make(req->arena, items[count - 1].id);
                         break;
                 }
-                items[count++] = executor_to_api(req->services, &row);
+                items[count++] = executor_to_api(req, &row);
         }
         out->items = items;
         out->items_count = count;
@@ -201,13 +210,13 @@ static bool enrol_work(struct request *req, void *arg, struct err *err)
 }
 
 /* It is here: what is asked before its first request for work can wait for that. */
-static bool greet(struct request *req, const struct api_enrolled *enrolled, struct err *err)
+static FIBER_FN bool greet(struct request *req, const struct api_enrolled *enrolled, struct err *err)
 {
         struct work_place place = {enrolled->workspace, enrolled->environment};
 
-        if (!work_enter(req->services->work, enrolled->executor, &place, err))
+        if (!work_enter(req, enrolled->executor, &place, 0, err))
                 return false;
-        work_leave(req->services->work, enrolled->executor);
+        work_leave(req, enrolled->executor, &place);
         return true;
 }
 
@@ -238,14 +247,15 @@ FIBER_FN bool executor_enrol(struct request *req, const struct api_executor_enro
 
 struct revoked {
         struct work *work;
-        struct id executor;
+        struct str executor;
+        struct work_place place;
 };
 
 static void forget_revoked(void *arg)
 {
         const struct revoked *revoked = arg;
 
-        work_forget(revoked->work, id_str(&revoked->executor));
+        work_forget(revoked->work, revoked->executor, &revoked->place);
 }
 
 bool executor_revoke(struct request *req, const struct api_executor_revoke_in *in, struct err *err)
@@ -268,7 +278,7 @@ bool executor_revoke(struct request *req, const struct api_executor_revoke_in *i
         if (row.has_enrolled_ms &&
             !identity_principal_disable(req->services, req->tx, in->executor, req->now_ms, err))
                 return false;
-        *revoked = (struct revoked){req->services->work, id_from(in->executor)};
+        *revoked = (struct revoked){req->services->work, row.id, {row.workspace_id, row.environment}};
         tx_on_commit(req->tx, forget_revoked, revoked);
         notify_on_commit(req->tx, approvals_work_subject(req->arena, req->workspace, row.environment));
         if (changes == 1)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lives in memory between a server and its executors: which executors are
- * connected, what they are asked to resolve, and which cells have actions whose
- * time will be up. Losing it loses nothing: executors come again, a question is
- * asked again, and the cells with deadlines are in the directory.
+ * What is between a server and its executors: which executors are connected,
+ * what they are asked to resolve, and which cells have actions whose time will
+ * be up.
+ *
+ * A process that has its store to itself keeps the first two in memory: losing
+ * them loses nothing, executors come again and a question is asked again. Where
+ * several nodes share a database they are rows (work_rows.h), so that an
+ * executor at one node answers what was asked at another.
  *
  * Functions may be called from any thread unless marked.
  */
@@ -29,19 +33,23 @@ struct work_place {
         struct str environment;
 };
 
-/* Around each request of an executor for work. It counts as connected between them for a while. */
-bool work_enter(struct work *work, struct str executor, const struct work_place *place,
-                struct err *err) MUST_USE;
-void work_leave(struct work *work, struct str executor);
+/*
+ * Around each request of an executor for work, which may last until
+ * `until_mono_us`. It counts as connected between them for a while.
+ */
+FIBER_FN bool work_enter(struct request *req, struct str executor, const struct work_place *place,
+                         int64_t until_mono_us, struct err *err) MUST_USE;
+FIBER_FN void work_leave(struct request *req, struct str executor, const struct work_place *place);
 /* It was revoked. */
-void work_forget(struct work *work, struct str executor);
-bool work_is_connected(struct work *work, struct str executor);
+void work_forget(struct work *work, struct str executor, const struct work_place *place);
+/* To this node. */
+bool work_is_connected(struct work *work, struct str executor, const struct work_place *place);
 
 /*
  * Whether to show this executor an approved action: each is shown again only
  * after some seconds, so that an executor that cannot claim it does not spin.
  */
-bool work_offer(struct work *work, struct str executor, struct str action);
+bool work_offer(struct work *work, struct str executor, const struct work_place *place, struct str action);
 
 /* ---- what targets stand for -------------------------------------------------------------------- */
 
@@ -61,27 +69,30 @@ struct work_question {
 FIBER_FN bool work_resolve(struct request *req, const struct work_question *question, struct json *ret_facts,
                            struct err *err) MUST_USE;
 
-/* A question as an executor gets it; copied into the arena. */
+/* A question as an executor gets it; in the request's arena. */
 struct work_asked {
         struct str resolution;
         struct str connector, operation, target;
         struct str parameters; /* JSON */
 };
 /* Questions of the place that nobody was given lately; marks them as given. */
-bool work_take_questions(struct work *work, struct arena *arena, const struct work_place *place,
-                         struct work_asked *ret_asked, size_t room, size_t *ret_count,
-                         struct err *err) MUST_USE;
+FIBER_FN bool work_take_questions(struct request *req, const struct work_place *place,
+                                  struct work_asked *ret_asked, size_t room, size_t *ret_count,
+                                  struct err *err) MUST_USE;
+
+enum { WORK_FACTS_MAX_BYTES = 8192, WORK_MESSAGE_MAX = 512 };
 
 struct work_answer {
-        struct str facts; /* JSON object; {NULL, 0}: it failed */
-        enum err_code code;
+        struct str facts;   /* JSON object; {NULL, 0}: it failed */
+        enum err_code code; /* then TARGET_NOT_FOUND or CONNECTOR_FAILED */
         struct str message;
 };
-/* NOT_FOUND when no such question of the executor's place is open any more. */
-bool work_asks(struct work *work, struct str resolution, struct str executor, struct err *err) MUST_USE;
+/* NOT_FOUND when no such question of the place is open any more. */
+FIBER_FN bool work_asks(struct request *req, struct str resolution, const struct work_place *place,
+                        struct err *err) MUST_USE;
 /* The same, and gives the answer. */
-bool work_answer(struct work *work, struct str resolution, struct str executor,
-                 const struct work_answer *answer, struct err *err) MUST_USE;
+FIBER_FN bool work_answer(struct request *req, struct str resolution, const struct work_place *place,
+                          const struct work_answer *answer, struct err *err) MUST_USE;
 
 /* ---- time -------------------------------------------------------------------------------------- */
 

@@ -76,7 +76,7 @@ static FIBER_FN bool look(struct request *req, struct api_work_item *items, size
         if (!request_read(req, waiting_work, &waiting, err))
                 return false;
         place = (struct work_place){req->workspace, waiting.self.environment};
-        if (!work_take_questions(req->services->work, req->arena, &place, asked, ITEMS_MAX, &questions, err))
+        if (!work_take_questions(req, &place, asked, ITEMS_MAX, &questions, err))
                 return false;
         for (size_t i = 0; i < questions; i++)
                 items[count++] = (struct api_work_item){.kind = API_WORK_ITEM_KIND_RESOLVE,
@@ -86,7 +86,7 @@ static FIBER_FN bool look(struct request *req, struct api_work_item *items, size
                                                         .target = asked[i].target,
                                                         .parameters = {.text = asked[i].parameters}};
         for (size_t i = 0; i < waiting.count; i++)
-                if (work_offer(req->services->work, self, waiting.actions[i]))
+                if (work_offer(req->services->work, self, &place, waiting.actions[i]))
                         items[count++] = (struct api_work_item){.kind = API_WORK_ITEM_KIND_CLAIM,
                                                                 .action = waiting.actions[i]};
         *ret_count = count;
@@ -128,7 +128,7 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
             !request_read(req, self_work, &row, err))
                 return false;
         place = (struct work_place){req->workspace, row.environment};
-        if (!work_enter(req->services->work, self, &place, err))
+        if (!work_enter(req, self, &place, deadline_us, err))
                 return false;
         notify_begin(&waiter, req->tenant,
                      approvals_work_subject(req->arena, req->workspace, row.environment));
@@ -138,7 +138,7 @@ FIBER_FN bool work_next(struct request *req, const struct api_work_next_in *in, 
                 /* A busy place wakes us often: what was looked at is looked at anew. */
                 arena_rewind(req->arena, mark);
         notify_end(&waiter);
-        work_leave(req->services->work, self);
+        work_leave(req, self, &place);
         out->items = items;
         return ok;
 }
@@ -150,10 +150,13 @@ FIBER_FN bool resolution_answer(struct request *req, const struct api_resolution
         struct work_answer answer = {.message = body->error.ptr ? body->error : STR("the executor refused"),
                                      .code = ERR_CONNECTOR_FAILED};
         struct sql_executor_get_row row;
+        struct work_place place;
         BUF_SCOPED facts = {0};
 
-        if (!request_read(req, self_work, &row, err) ||
-            !work_asks(req->services->work, in->resolution, id_str(&req->principal.id), err))
+        if (!request_read(req, self_work, &row, err))
+                return false;
+        place = (struct work_place){req->workspace, row.environment};
+        if (!work_asks(req, in->resolution, &place, err))
                 return false;
         if ((body->resolved.value != NULL) == (body->error.ptr != NULL))
                 return err_set_at(err, ERR_MISSING_FIELD, "/resolved",
@@ -167,7 +170,7 @@ FIBER_FN bool resolution_answer(struct request *req, const struct api_resolution
         } else if (body->error_code == API_RESOLUTION_ANSWER_ERROR_CODE_TARGET_NOT_FOUND) {
                 answer.code = ERR_TARGET_NOT_FOUND;
         }
-        return work_answer(req->services->work, in->resolution, id_str(&req->principal.id), &answer, err);
+        return work_answer(req, in->resolution, &place, &answer, err);
 }
 
 /* ---- claims and output ------------------------------------------------------------------------- */

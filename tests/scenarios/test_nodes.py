@@ -251,3 +251,113 @@ def test_a_node_that_starts_leaves_a_tenant_alone_that_another_is_making(nodes):
                         database)
     two.restart()
     assert nodes.place.sql("SELECT name FROM countersign.tenant WHERE state = 'making'", database) == [["fresh"]]
+
+
+def wait_for_work(api, tenant, kind):
+    """The next item of this kind, as an executor that asks that node gets it."""
+    deadline = time.monotonic() + harness.PATIENCE_S
+    while time.monotonic() < deadline:
+        for item in api.ok("GET", f"{tenant.place}/work", params={"wait": "5s"})["items"]:
+            if item["kind"] == kind:
+                return item
+    raise AssertionError(f"no work of the kind {kind} came")
+
+
+def test_an_executor_at_one_node_answers_what_was_asked_at_another(nodes):
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    bot, executor = tenant.agent("bot"), harness.HandExecutor(tenant)
+    there = two.api(executor.api.key)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        polled = pool.submit(wait_for_work, there, tenant, "resolve")
+        started = time.monotonic()
+        asked = pool.submit(bot.submit, "container.remove", "web")
+        item = polled.result()
+        assert item["target"] == "web"
+        there.ok("POST", f"{tenant.place}/resolutions/{item['resolution']}",
+                 {"resolved": harness.HandExecutor.container("web")})
+        action = asked.result()
+        took = time.monotonic() - started
+    assert action["state"] == "pending" and took < 2
+    # It is answered once, and forgotten.
+    again = there.request("POST", f"{tenant.place}/resolutions/{item['resolution']}",
+                          {"resolved": harness.HandExecutor.container("web")})
+    assert again.status_code == 404
+    database = nodes.url.rsplit("dbname=", 1)[1]
+    assert nodes.place.sql("SELECT count(*) FROM countersign_local.resolution", database) == [["0"]]
+
+
+def test_a_question_may_be_answered_at_a_third_node(nodes):
+    """A load balancer sends each request anywhere: asked at one, shown at another, answered at a third."""
+    three = nodes.add()
+    one, two = nodes.nodes[:2]
+    tenant = new_tenant(one)
+    bot, executor = tenant.agent("bot"), harness.HandExecutor(tenant)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(bot.submit, "container.remove", "web")
+        item = wait_for_work(two.api(executor.api.key), tenant, "resolve")
+        three.api(executor.api.key).ok("POST", f"{tenant.place}/resolutions/{item['resolution']}",
+                                       {"resolved": harness.HandExecutor.container("web")})
+        assert asked.result()["state"] == "pending"
+
+
+def test_an_approved_action_wakes_the_executor_at_the_other_node(nodes):
+    one, two = nodes.nodes
+    tenant = staff(new_tenant(one))
+    action = tenant.bot.submit("container.remove", "web")
+    tenant.executor.close()
+    api = two.api(tenant.executor.api.key)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        polled = pool.submit(lambda: (wait_for_work(api, tenant, "claim"), time.monotonic()))
+        # It waits once the other node has seen its lease.
+        harness_wait(lambda: tenant.admin.api.ok("GET", f"{tenant.place}/executors")["items"][0]["connected"])
+        tenant.anna.decide(action)
+        decided = time.monotonic()
+        item, woke = polled.result()
+    assert item["action"] == action["id"] and woke - decided < 2
+
+
+def test_every_node_says_which_executors_are_connected(nodes):
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    executor = harness.HandExecutor(tenant)
+    executor.api = two.api(executor.api.key)
+    executor.answer_resolutions()
+    path = f"{tenant.place}/executors"
+    for node in (one, two):
+        api = node.api(tenant.admin.api.key)
+        harness_wait(lambda api=api: api.ok("GET", path)["items"][0]["connected"])
+    executor.close()
+    one.api(tenant.admin.api.key).ok("DELETE", f"{path}/{executor.id}")
+    for node in (one, two):
+        assert not node.api(tenant.admin.api.key).ok("GET", path)["items"][0]["connected"]
+    one.api(tenant.agent("bot").api.key).refused(
+        "NO_EXECUTOR", "POST", tenant.actions,
+        {"environment": "test", "connector": "docker", "operation": "container.remove", "target": "web"})
+
+
+@pytest.mark.fault
+def test_a_question_is_answered_though_nodes_cannot_hear_each_other_for_a_while(nodes):
+    """What was told while the listeners' connections were cut is looked at once they are back."""
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    bot, executor = tenant.agent("bot"), harness.HandExecutor(tenant)
+    there = two.api(executor.api.key)
+    stop = threading.Event()
+
+    def cut():
+        while not stop.is_set():
+            nodes.place.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            "WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'")
+            stop.wait(0.05)
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        cutting = pool.submit(cut)
+        polled = pool.submit(wait_for_work, there, tenant, "resolve")
+        asked = pool.submit(bot.submit, "container.remove", "web")
+        item = polled.result()
+        there.ok("POST", f"{tenant.place}/resolutions/{item['resolution']}",
+                 {"resolved": harness.HandExecutor.container("web")})
+        assert asked.result()["state"] == "pending"
+        stop.set()
+        cutting.result()
