@@ -4,7 +4,7 @@
  * killed and statements cancelled all the time. Reads name no tenant at all,
  * so that only PostgreSQL's policies stand between them.
  *
- * COUNTERSIGN_TORTURE=1 makes a million of them.
+ * COUNTERSIGN_TORTURE=1 makes a million of them, COUNTERSIGN_STORM=N makes N.
  */
 #include "store/test/fixture.h"
 
@@ -29,6 +29,17 @@ struct storm {
         unsigned char *fates; /* of each write, by its id; written by the thread that made it */
         unsigned short *owners;
 };
+
+/* How many transactions this run makes. */
+static int64_t storm_total(void)
+{
+        const char *wanted = getenv("COUNTERSIGN_STORM");
+        int64_t total;
+
+        if (wanted && str_to_i64(str_from(wanted), &total) && total > 0)
+                return total;
+        return getenv("COUNTERSIGN_TORTURE") ? LONG : QUICK;
+}
 
 static void tenant_name(int number, char text[16])
 {
@@ -217,8 +228,7 @@ static void count_what_is_there(struct storm *storm)
 static void tenants_never_meet_while_connections_die(void **state)
 {
         struct fixture *fixture = fixture_new(NULL);
-        struct storm storm = {.store = fixture->store,
-                              .total = getenv("COUNTERSIGN_TORTURE") ? LONG : QUICK};
+        struct storm storm = {.store = fixture->store, .total = storm_total()};
         pthread_t submitters[SUBMITTERS], striker;
         char name[16];
 
