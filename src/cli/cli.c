@@ -122,6 +122,22 @@ static int unknown(int argc, char **argv, const struct cli_program *programs)
         return usage(&err);
 }
 
+/* How many words name the program, if the line begins with them; 0 if it does not. */
+static int program_words(const struct cli_program *program, int argc, char **argv)
+{
+        struct str rest = str_from(program->name), word;
+        bool more = true;
+        int words = 0;
+
+        while (more) {
+                more = str_cut(&rest, ' ', &word);
+                if (words == argc || !str_is(word, argv[words]))
+                        return 0;
+                words++;
+        }
+        return words;
+}
+
 int cli_main(int argc, char **argv, const struct cli_program *programs)
 {
         const struct cli_command *command;
@@ -135,8 +151,10 @@ int cli_main(int argc, char **argv, const struct cli_program *programs)
         command = cli_find(argc - 1, argv + 1, &words);
         if (command)
                 return run_command(command, programs, argc - 1 - words, argv + 1 + words);
-        for (const struct cli_program *program = programs; program && program->name; program++)
-                if (strcmp(argv[1], program->name) == 0)
-                        return program->main(argc - 1, argv + 1);
+        for (const struct cli_program *program = programs; program && program->name; program++) {
+                words = program_words(program, argc - 1, argv + 1);
+                if (words > 0)
+                        return program->main(argc - words, argv + words);
+        }
         return unknown(argc - 1, argv + 1, programs);
 }

@@ -62,9 +62,9 @@ struct cli_command {
  * …), which the client does not know and main.c brings along.
  */
 struct cli_program {
-        const char *name; /* one word; NULL ends a list */
+        const char *name; /* one word, or two: "tenant move"; NULL ends a list */
         const char *summary;
-        int (*main)(int argc, char **argv); /* argv[0] is the name */
+        int (*main)(int argc, char **argv); /* argv[0] is the last word of the name */
 };
 
 /* In the order of the help page; the last one's name is NULL. */

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "crypto/envelope.h"
+#include "crypto/merkle.h"
 #include "crypto/tlog.h"
 #include "store/store.h"
 
@@ -129,6 +130,38 @@ bool log_export_begin(struct tx *tx, int64_t epoch, struct log_export *ret, stru
 bool log_export_next(struct tx *tx, struct log_export *export, struct buf *buf, struct err *err) MUST_USE;
 /* The largest that one of the two above appends. */
 enum { LOG_EXPORT_PIECE_MAX = TLOG_TILE_WIDTH * (TLOG_ENTRY_MAX + 1) + 65536 };
+
+/* ---- whether a copy of a cell has the whole log ---------------------------------------------------- */
+
+struct log_extent {
+        int64_t epoch;
+        uint64_t size;
+        struct sha256 root; /* by the tiles */
+        uint64_t signed_size;
+        struct sha256 signed_root; /* of the last checkpoint; counts when signed_size > 0 */
+};
+/* The first epoch after this one; *ret_has is false beyond the last. */
+bool log_extent_next(struct tx *tx, int64_t after, struct log_extent *ret, bool *ret_has,
+                     struct err *err) MUST_USE;
+/*
+ * Adds up to `most` entries that come next to the frontier, hashed anew from
+ * their bytes; fewer only at the end. ERR_LOG_FORKED when an entry is missing or
+ * does not have the hash that stands beside it.
+ */
+bool log_recount(struct tx *tx, int64_t epoch, unsigned most, struct merkle_frontier *frontier,
+                 struct err *err) MUST_USE;
+/* The largest checkpoint that a cell's log may have signed; in the directory. */
+struct log_mark {
+        bool found;
+        int64_t epoch;
+        uint64_t size;
+        struct sha256 root;
+};
+bool log_mark_get(struct tx *tx, const struct cell_ref *cell, struct log_mark *ret,
+                  struct err *err) MUST_USE;
+/* Only forwards. */
+bool log_mark_raise(struct tx *tx, const struct cell_ref *cell, const struct log_mark *mark,
+                    struct err *err) MUST_USE;
 
 /* ---- checkpoints ---------------------------------------------------------------------------------- */
 

@@ -26,6 +26,11 @@ SELECT epoch, origin, public_key, wrapped_seed, signed_size, signed_root, signed
  WHERE tenant_id = $1 AND ($2 = 0 OR epoch = $2)
  ORDER BY epoch DESC LIMIT 1;
 
+-- name: log_epoch_after :one
+-- in: epoch int
+-- out: epoch int, signed_size int, signed_root blob?
+SELECT epoch, signed_size, signed_root FROM log_epoch WHERE tenant_id = $1 AND epoch > $2 ORDER BY epoch LIMIT 1;
+
 -- A key is given once; zero rows when another was first.
 -- name: log_epoch_key :changes
 -- in: epoch int, origin text, public_key blob, wrapped_seed blob

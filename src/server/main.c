@@ -10,6 +10,7 @@ static const struct cli_program programs[] = {
         {"server", "The control plane: API, policy, approvals, log", server_main},
         {"executor", "Holds a privilege, takes claims, verifies and runs them", executor_main},
         {"migrate", "Make and upgrade the schemas of a PostgreSQL database", migrate_main},
+        {"tenant move", "Move a tenant to another store, between SQLite and PostgreSQL", tenant_move_main},
         {"config", "Check, show and explain the server's configuration", config_main},
         {"cel", "Evaluate and check conditions, the expressions of policies", cel_main},
         {NULL, NULL, NULL},

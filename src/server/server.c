@@ -24,16 +24,16 @@
 #define SERVER_VERSION "0.1.0"
 
 /* "eu=postgres://… us=…"; the node's own region comes first, so that it is checked at the start. */
-static bool read_regions(struct server *server, const struct config *config, struct store_options *options,
+static bool read_regions(const struct config *config, struct arena *arena, struct store_options *options,
                          struct err *err)
 {
         enum { REGIONS_MAX = 64 };
-        struct store_region *regions = arena_alloc(&server->strings, REGIONS_MAX * sizeof(*regions));
+        struct store_region *regions = arena_alloc(arena, REGIONS_MAX * sizeof(*regions));
         struct str rest = config->store_regions, pair, name;
 
         if (!regions)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
-        regions[0] = (struct store_region){arena_str(&server->strings, config->region).ptr, NULL};
+        regions[0] = (struct store_region){arena_str(arena, config->region).ptr, NULL};
         options->regions = regions;
         options->region_count = 1;
         while (rest.len > 0) {
@@ -46,17 +46,16 @@ static bool read_regions(struct server *server, const struct config *config, str
                                        STR_ARG(pair));
                 bool own = str_eq(name, config->region);
                 struct store_region *region = own ? &regions[0] : &regions[options->region_count++];
-                *region = (struct store_region){arena_str(&server->strings, name).ptr,
-                                                arena_str(&server->strings, url).ptr};
+                *region = (struct store_region){arena_str(arena, name).ptr, arena_str(arena, url).ptr};
         }
         return true;
 }
 
-static bool open_store(struct server *server, const struct config *config, struct err *err)
+bool server_store_options(const struct config *config, struct arena *arena,
+                          struct store_options *ret_options, struct err *err)
 {
-        const char *folder = arena_str(&server->strings, config->data_folder).ptr;
-        struct store_options options = {
-                .folder = folder,
+        *ret_options = (struct store_options){
+                .folder = arena_str(arena, config->data_folder).ptr,
                 .pool_max = (unsigned)config->store_pool,
                 .lock_timeout_ms = (unsigned)config->store_lock_timeout_ms,
                 .statement_timeout_ms = (unsigned)config->store_statement_timeout_ms,
@@ -64,16 +63,24 @@ static bool open_store(struct server *server, const struct config *config, struc
                 .writers = (unsigned)config->store_writers,
                 .readers = (unsigned)config->store_readers,
         };
-
         if (config->store_url.len > 0) {
-                options.url = arena_str(&server->strings, config->store_url).ptr;
-                if (!read_regions(server, config, &options, err))
+                ret_options->url = arena_str(arena, config->store_url).ptr;
+                if (!read_regions(config, arena, ret_options, err))
                         return false;
-                /* The embedded store makes its folder; the root key needs one in any case. */
-                if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-                        return err_set_errno(err, ERR_SYSTEM, errno, "the data folder cannot be made");
         }
-        return arena_check(&server->strings, err) && store_open(&options, &server->store, err);
+        return arena_check(arena, err);
+}
+
+static bool open_store(struct server *server, const struct config *config, struct err *err)
+{
+        struct store_options options;
+
+        if (!server_store_options(config, &server->strings, &options, err))
+                return false;
+        /* The embedded store makes its folder; the root key needs one in any case. */
+        if (options.url && mkdir(options.folder, 0700) != 0 && errno != EEXIST)
+                return err_set_errno(err, ERR_SYSTEM, errno, "the data folder cannot be made");
+        return store_open(&options, &server->store, err);
 }
 
 static bool open_root_key(struct server *server, const struct config *config, struct err *err)

@@ -7,6 +7,7 @@
 
 #include "api/services.h"
 #include "server/config.h"
+#include "store/store.h"
 
 struct server;
 
@@ -21,6 +22,9 @@ struct server_first {
 /* Serves when it returns. Signals must be blocked before (server_block_signals). */
 bool server_start(const struct config *config, struct server **ret_server, struct server_first *ret_first,
                   struct err *err) MUST_USE;
+/* How the configured store is opened; the strings live in the arena. */
+bool server_store_options(const struct config *config, struct arena *arena,
+                          struct store_options *ret_options, struct err *err) MUST_USE;
 /* "http://127.0.0.1:7070" */
 const char *server_url(const struct server *server);
 /* Reads the TLS files again. */
@@ -35,4 +39,5 @@ void server_block_signals(void);
 int server_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int migrate_main(int argc, char **argv);
+int tenant_move_main(int argc, char **argv);
 int dev_main(int argc, char **argv);

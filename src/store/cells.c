@@ -246,6 +246,20 @@ void cell_disconnect(struct store *store, struct conn *conn)
         pthread_mutex_unlock(&store->lock);
 }
 
+void cell_forget(struct store *store, const struct cell_ref *ref)
+{
+        struct conn *list = NULL;
+        struct cell *cell;
+        struct err err;
+
+        pthread_mutex_lock(&store->lock);
+        cell = cell_get(store, ref, &err);
+        if (cell && !cell->writing && cell->reading == 0)
+                list = cell_detach(store, cell);
+        pthread_mutex_unlock(&store->lock);
+        conns_close(list);
+}
+
 void cells_free(struct store *store)
 {
         for (size_t i = 0; i < store->table_size; i++) {

@@ -94,6 +94,11 @@ struct driver {
         bool (*snapshot)(struct driver_state *state, const struct cell_ref *cell, const char *path,
                          struct err *err);
 
+        bool (*stand)(struct driver_state *state, const struct cell_ref *cell, struct cell_stand *ret_stand,
+                      struct err *err);
+        bool (*set_stand)(struct driver_state *state, const struct cell_ref *cell,
+                          const struct cell_stand *was, const struct cell_stand *stand, struct err *err);
+
         /* Between nodes; all NULL where one process has the data to itself. See store_listen. */
         bool (*tell)(struct conn *conn, struct str message, struct err *err);
         bool (*listen)(struct driver_state *state, void (*fn)(struct str message, void *arg), void *arg,

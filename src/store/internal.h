@@ -120,6 +120,8 @@ void cell_settle(struct store *store, struct cell *cell);
 struct conn *cell_connect(struct store *store, struct cell *cell, bool is_write, struct err *err);
 /* Without the lock. */
 void cell_disconnect(struct store *store, struct conn *conn);
+/* Closes the connections of a cell that nothing runs on. Takes the lock. */
+void cell_forget(struct store *store, const struct cell_ref *ref);
 /* With no worker running. */
 void cells_free(struct store *store);
 

@@ -14,6 +14,7 @@
  *   postgres_start.c      start, the check of the catalogue, cells
  *   postgres_listen.c     what nodes tell each other
  *   postgres_migrate.c    the schema, as its owner
+ *   postgres_move.c       where a cell stands on its way to another store
  */
 #pragma once
 
@@ -80,6 +81,7 @@ struct pg_conn {
 struct driver_state {
         char *url;
         unsigned pool_max, lock_timeout_ms, statement_timeout_ms;
+        bool moves_cells;
         const struct store_region *regions;
         size_t region_count;
         pthread_mutex_t lock;
@@ -133,7 +135,7 @@ void pg_pool_free(struct pg_pool *pool);
 bool pg_take(struct pg_pool *pool, struct pg_conn **ret_conn, struct err *err) MUST_USE;
 void pg_give_back(struct conn *conn);
 
-/* One statement on a plain connection, up to four texts in, text out; NULL and err filled on failure. */
+/* One statement on a plain connection, up to five texts in, text out; NULL and err filled on failure. */
 PGresult *pg_query(PGconn *pq, const char *sql, int count, const char *const *values, struct err *err);
 
 /* postgres_listen.c */
@@ -150,14 +152,26 @@ bool pg_start(const struct store_options *options, struct driver_state **ret_sta
               struct err *err) MUST_USE;
 void pg_stop(struct driver_state *state);
 bool pg_check_pool(struct pg_pool *pool, struct err *err) MUST_USE;
+/* One statement on a connection of the region, in a transaction of its own; NULL and err filled on failure.
+ */
+PGresult *pg_ask(struct driver_state *state, struct str region, const char *sql, int count,
+                 const char *const *values, struct err *err);
 bool pg_cell_create(struct driver_state *state, const struct cell_ref *cell, struct err *err) MUST_USE;
 bool pg_cell_exists(struct driver_state *state, const struct cell_ref *cell);
 bool pg_cell_list(struct driver_state *state, struct str region,
                   bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                   struct err *err) MUST_USE;
 
+/* postgres_move.c */
+bool pg_stand(struct driver_state *state, const struct cell_ref *cell, struct cell_stand *ret_stand,
+              struct err *err) MUST_USE;
+bool pg_set_stand(struct driver_state *state, const struct cell_ref *cell, const struct cell_stand *was,
+                  const struct cell_stand *stand, struct err *err) MUST_USE;
+
 /* postgres.sql, embedded */
 extern const char pg_text_session[], pg_text_begun_read[], pg_text_begun_write[], pg_text_begun_directory[],
-        pg_text_notify[], pg_text_outcome[], pg_text_role_faults[], pg_text_table_faults[],
-        pg_text_policies[], pg_text_grants[], pg_text_migrations[], pg_text_migration_add[],
-        pg_text_has_books[], pg_text_cell_create[], pg_text_cell_exists[], pg_text_cell_list[];
+        pg_text_begun_read_moving[], pg_text_begun_write_moving[], pg_text_cell_stand[],
+        pg_text_cell_arrive[], pg_text_cell_set_stand[], pg_text_notify[], pg_text_outcome[],
+        pg_text_role_faults[], pg_text_table_faults[], pg_text_policies[], pg_text_grants[],
+        pg_text_migrations[], pg_text_migration_add[], pg_text_has_books[], pg_text_cell_create[],
+        pg_text_cell_exists[], pg_text_cell_list[];

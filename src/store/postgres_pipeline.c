@@ -107,6 +107,10 @@ static bool queue_beginning(struct pg_conn *conn, struct err *err)
         conn->begun = true;
         if (in_directory)
                 return !conn->is_write || queue_text(conn, PG_BEGUN, pg_text_begun_directory, NULL, err);
+        if (conn->pool->state->moves_cells)
+                return queue_text(conn, PG_BEGUN,
+                                  conn->is_write ? pg_text_begun_write_moving : pg_text_begun_read_moving,
+                                  conn->tenant, err);
         return queue_text(conn, PG_BEGUN, conn->is_write ? pg_text_begun_write : pg_text_begun_read,
                           conn->tenant, err);
 }
@@ -126,7 +130,7 @@ bool pg_queue_begin(struct pg_conn *conn, struct err *err)
 
 /* What a failed collect has to remember: the first failure, and whether the line itself is lost. */
 struct failure {
-        bool any, lost, no_cell;
+        bool any, lost, no_cell, moving;
         char sqlstate[6];
         char message[256];
 };
@@ -150,6 +154,8 @@ static void take_begun(struct pg_conn *conn, const PGresult *result, struct fail
 {
         if (PQntuples(result) == 0) {
                 failure->no_cell = true;
+        } else if (conn->tenant[0] && PQgetisnull(result, 0, 0)) {
+                failure->no_cell = failure->moving = true;
         } else if (conn->is_write) {
                 (void)snprintf(conn->xid, sizeof(conn->xid), "%s", PQgetvalue(result, 0, 1));
         }
@@ -226,6 +232,10 @@ static bool failure_report(struct pg_conn *conn, const struct failure *failure, 
 {
         if (failure->no_cell) {
                 conn->in_tx = false;
+                if (failure->moving)
+                        return err_set(err, ERR_TENANT_MOVING,
+                                       "this tenant is on its way to another store; nothing was changed, "
+                                       "try again when the move has ended");
                 return err_set(err, ERR_NOT_FOUND, "this tenant has no data in this region");
         }
         if (failure->lost) {

@@ -43,7 +43,7 @@ PGconn *pg_connect(const char *url, struct err *err)
 
 PGresult *pg_query(PGconn *pq, const char *sql, int count, const char *const *values, struct err *err)
 {
-        static const Oid text_types[] = {OID_TEXT, OID_TEXT, OID_TEXT, OID_TEXT};
+        static const Oid text_types[] = {OID_TEXT, OID_TEXT, OID_TEXT, OID_TEXT, OID_TEXT};
         PGresult *result = PQexecParams(pq, sql, count, text_types, values, NULL, NULL, 0);
         ExecStatusType status = PQresultStatus(result);
 

@@ -101,6 +101,7 @@ static bool state_make(const struct store_options *options, struct driver_state 
         state->pool_max = options->pool_max ? options->pool_max : options->writers + options->readers + 2;
         state->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : 10000;
         state->statement_timeout_ms = options->statement_timeout_ms ? options->statement_timeout_ms : 30000;
+        state->moves_cells = options->moves_cells;
         uint64_t number;
         random_bytes(&number, sizeof(number));
         (void)snprintf(state->node, sizeof(state->node), "%016" PRIx64, number);
@@ -145,9 +146,8 @@ void pg_stop(struct driver_state *state)
         heap_free(state);
 }
 
-/* One statement on a connection of the cell's region, in a transaction of its own. */
-static PGresult *ask(struct driver_state *state, struct str region, const char *sql, int count,
-                     const char *const *values, struct err *err)
+PGresult *pg_ask(struct driver_state *state, struct str region, const char *sql, int count,
+                 const char *const *values, struct err *err)
 {
         struct pg_pool *pool = pg_pool_of(state, region, err);
         PGresult *result = NULL, *none = NULL;
@@ -173,7 +173,7 @@ bool pg_cell_create(struct driver_state *state, const struct cell_ref *cell, str
 
         (void)snprintf(tenant, sizeof(tenant), "%.*s", STR_ARG(cell->tenant));
         (void)snprintf(now, sizeof(now), "%" PRId64, clock_now_ms());
-        result = ask(state, cell->region, pg_text_cell_create, 2, values, err);
+        result = pg_ask(state, cell->region, pg_text_cell_create, 2, values, err);
         if (!result)
                 return false;
         bool made = strcmp(PQcmdTuples(result), "1") == 0;
@@ -188,7 +188,7 @@ bool pg_cell_exists(struct driver_state *state, const struct cell_ref *cell)
         struct err err;
 
         (void)snprintf(tenant, sizeof(tenant), "%.*s", STR_ARG(cell->tenant));
-        PGresult *result = ask(state, cell->region, pg_text_cell_exists, 1, values, &err);
+        PGresult *result = pg_ask(state, cell->region, pg_text_cell_exists, 1, values, &err);
         bool found = result && PQntuples(result) == 1;
         PQclear(result);
         return found;
@@ -202,7 +202,7 @@ bool pg_cell_list(struct driver_state *state, struct str region,
         const char *values[] = {last};
 
         for (;;) {
-                PGresult *result = ask(state, region, pg_text_cell_list, 1, values, err);
+                PGresult *result = pg_ask(state, region, pg_text_cell_list, 1, values, err);
                 int count = PQntuples(result);
                 bool ok = result != NULL || err->code == ERR_NOT_FOUND; /* no such region: no cells */
                 for (int i = 0; i < count && ok; i++) {

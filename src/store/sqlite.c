@@ -173,6 +173,11 @@ static bool conn_open(struct driver_state *state, const struct cell_ref *cell, b
         _cleanup_(heap_freep) char *path = sqlite_path(state, cell, err);
         struct sqlite_conn *conn = NULL;
 
+        /* The mark comes and goes while the folder's lock is held: asking at the opening is enough. */
+        if (path && is_write && !state->moves_cells && sqlite_is_moving(path))
+                return err_set(err, ERR_TENANT_MOVING,
+                               "this tenant is on its way to another store; nothing was changed, try again "
+                               "when the move has ended");
         if (!path || !sqlite_conn_open(state, cell, path, SQLITE_OPEN_READWRITE, &conn, err))
                 return false;
         if (!sqlite_migrate(conn, err) ||
@@ -438,4 +443,6 @@ const struct driver driver_sqlite = {
         .cell_exists = sqlite_cell_exists,
         .cell_list = sqlite_cell_list,
         .snapshot = sqlite_snapshot,
+        .stand = sqlite_stand,
+        .set_stand = sqlite_set_stand,
 };

@@ -41,6 +41,7 @@ struct driver_state {
         char *folder;
         int lock_fd;
         unsigned busy_timeout_ms, cache_kib;
+        bool moves_cells;
         pthread_mutex_t template_lock;
         struct template cell_template; /* guarded by template_lock; built at the first use */
 };
@@ -57,6 +58,14 @@ bool sqlite_control(struct sqlite_conn *conn, enum sqlite_control which, struct 
 bool sqlite_execute(struct sqlite_conn *conn, const char *sql, const char *what, struct err *err) MUST_USE;
 
 /* sqlite_files.c */
+
+/* Settings of the whole process; any number of times. */
+bool sqlite_process_start(struct err *err) MUST_USE;
+/* So that what was named or removed in it stays so. */
+bool sqlite_sync_folder(const char *path, struct err *err) MUST_USE;
+/* An empty, migrated cell in a new file. */
+bool sqlite_cell_write(struct driver_state *state, const struct cell_ref *cell, const char *path,
+                       struct err *err) MUST_USE;
 bool sqlite_start(const struct store_options *options, struct driver_state **ret_state, struct err *err);
 void sqlite_stop(struct driver_state *state);
 /* The path of a cell's or the directory's file; free with heap_free. */
@@ -68,6 +77,17 @@ bool sqlite_cell_list(struct driver_state *state, struct str region,
                       struct err *err);
 bool sqlite_snapshot(struct driver_state *state, const struct cell_ref *cell, const char *path,
                      struct err *err);
+
+/* sqlite_move.c */
+
+/* Whether the cell whose file this is, is on its way to another store. */
+bool sqlite_is_moving(const char *path);
+/* In a store that moves cells: an arriving cell's file, where that is what there is. */
+void sqlite_path_arriving(char *path, size_t path_size_bytes);
+bool sqlite_stand(struct driver_state *state, const struct cell_ref *cell, struct cell_stand *ret_stand,
+                  struct err *err);
+bool sqlite_set_stand(struct driver_state *state, const struct cell_ref *cell, const struct cell_stand *was,
+                      const struct cell_stand *stand, struct err *err);
 
 /* sqlite_migrate.c */
 

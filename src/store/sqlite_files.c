@@ -108,7 +108,7 @@ static bool make_folder(const char *path, struct err *err)
         return err_set_errno(err, ERR_STORE_FAILED, errno, "the data folder cannot be made");
 }
 
-static bool sync_folder(const char *path, struct err *err)
+bool sqlite_sync_folder(const char *path, struct err *err)
 {
         __attribute__((cleanup(fd_closep))) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -156,7 +156,7 @@ static bool create_file(const char *folder, const char *path, const struct templ
         }
         if (!ok)
                 unlink(partial);
-        return ok && sync_folder(folder, err);
+        return ok && sqlite_sync_folder(folder, err);
 }
 
 static bool take_lock(struct driver_state *state, struct err *err)
@@ -192,15 +192,21 @@ static bool make_directory(struct driver_state *state, struct err *err)
         return ok;
 }
 
-bool sqlite_start(const struct store_options *options, struct driver_state **ret_state, struct err *err)
+bool sqlite_process_start(struct err *err)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+        pthread_once(&once, configure_process);
+        return configure_status == SQLITE_OK || sqlite_fail(NULL, configure_status, "starting SQLite", err);
+}
+
+bool sqlite_start(const struct store_options *options, struct driver_state **ret_state, struct err *err)
+{
         struct driver_state *state;
         char cells[PATH_CAP];
 
-        pthread_once(&once, configure_process);
-        if (configure_status != SQLITE_OK)
-                return sqlite_fail(NULL, configure_status, "starting SQLite", err);
+        if (!sqlite_process_start(err))
+                return false;
         if (strlen(options->folder) > PATH_CAP / 2)
                 return err_set(err, ERR_CONFIG, "the data folder's path is too long");
         state = heap_alloc_zeroed(1, sizeof(*state));
@@ -210,6 +216,7 @@ bool sqlite_start(const struct store_options *options, struct driver_state **ret
         state->lock_fd = -1;
         state->busy_timeout_ms = options->busy_timeout_ms ? options->busy_timeout_ms : 2000;
         state->cache_kib = options->cache_kib ? options->cache_kib : 1024;
+        state->moves_cells = options->moves_cells;
         state->folder = heap_alloc(strlen(options->folder) + 1);
         if (!state->folder) {
                 sqlite_stop(state);
@@ -250,6 +257,8 @@ char *sqlite_path(const struct driver_state *state, const struct cell_ref *cell,
         else
                 snprintf(path, PATH_CAP, "%s/cells/%.*s/%.*s%s", state->folder, STR_ARG(cell->region),
                          STR_ARG(cell->tenant), suffix);
+        if (state->moves_cells && cell->tenant.len > 0)
+                sqlite_path_arriving(path, PATH_CAP);
         return path;
 }
 
@@ -267,19 +276,24 @@ static bool cell_template(struct driver_state *state, const struct cell_ref *cel
         return ok;
 }
 
-bool sqlite_cell_create(struct driver_state *state, const struct cell_ref *cell, struct err *err)
+bool sqlite_cell_write(struct driver_state *state, const struct cell_ref *cell, const char *path,
+                       struct err *err)
 {
-        _cleanup_(heap_freep) char *path = sqlite_path(state, cell, err);
         struct template template;
         char folder[PATH_CAP], cells[PATH_CAP];
 
-        if (!path)
-                return false;
         snprintf(cells, sizeof(cells), "%s/cells", state->folder);
         snprintf(folder, sizeof(folder), "%s/cells/%.*s", state->folder, STR_ARG(cell->region));
-        if (access(folder, F_OK) != 0 && (!make_folder(folder, err) || !sync_folder(cells, err)))
+        if (access(folder, F_OK) != 0 && (!make_folder(folder, err) || !sqlite_sync_folder(cells, err)))
                 return false;
         return cell_template(state, cell, &template, err) && create_file(folder, path, &template, err);
+}
+
+bool sqlite_cell_create(struct driver_state *state, const struct cell_ref *cell, struct err *err)
+{
+        _cleanup_(heap_freep) char *path = sqlite_path(state, cell, err);
+
+        return path && sqlite_cell_write(state, cell, path, err);
 }
 
 bool sqlite_cell_exists(struct driver_state *state, const struct cell_ref *cell)
@@ -375,5 +389,5 @@ bool sqlite_snapshot(struct driver_state *state, const struct cell_ref *cell, co
         ok = snapshot_to(state, from, partial, path, err);
         unlink(partial);
         sqlite_conn_close(&from->base);
-        return ok && sync_folder(folder, err);
+        return ok && sqlite_sync_folder(folder, err);
 }

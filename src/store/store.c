@@ -264,6 +264,21 @@ bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const
         return cell_ref_check(cell, err) && store->driver->snapshot(store->state, cell, path, err);
 }
 
+bool store_cell_stand(struct store *store, const struct cell_ref *cell, struct cell_stand *ret_stand,
+                      struct err *err)
+{
+        return check_cell(cell, err) && store->driver->stand(store->state, cell, ret_stand, err);
+}
+
+bool store_cell_set_stand(struct store *store, const struct cell_ref *cell, const struct cell_stand *was,
+                          const struct cell_stand *stand, struct err *err)
+{
+        if (!check_cell(cell, err))
+                return false;
+        cell_forget(store, cell);
+        return store->driver->set_stand(store->state, cell, was, stand, err);
+}
+
 void store_stats(struct store *store, struct store_stats *ret_stats)
 {
         pthread_mutex_lock(&store->lock);

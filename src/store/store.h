@@ -60,6 +60,8 @@ struct store_options {
         unsigned batch_max;       /* jobs in one commit or one snapshot; 0: 512 */
         unsigned busy_timeout_ms; /* how long to wait for another process; 0: 2000 */
         unsigned cache_kib;       /* page cache of one handle, at most; 0: 1024 */
+        bool moves_cells; /* reads and writes cells wherever they stand; for store_cell_stand's caller only
+                           */
 };
 
 /*
@@ -109,7 +111,8 @@ struct store_job {
  * Submit from any thread. The ref's strings are copied. Errors that the store
  * itself adds to those of the work:
  *
- *   NOT_FOUND        the cell does not exist
+ *   NOT_FOUND        the cell does not exist, or has moved to another store
+ *   TENANT_MOVING    the cell is on its way to another store: it is only read; nothing was written
  *   STORE_FULL       no space left; nothing was written
  *   STORE_BUSY       another process holds the cell; nothing was written
  *   STORE_CONFLICT   a uniqueness or reference rule was violated
@@ -203,6 +206,36 @@ bool store_cell_list(struct store *store, struct str region,
  */
 bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const char *path,
                          struct err *err) MUST_USE;
+
+/*
+ * Where a cell stands while it moves to another store (src/move). Only an
+ * active one is written, an active or moving one is read; any other is as if it
+ * were not there.
+ */
+enum cell_standing {
+        CELL_ABSENT,
+        CELL_ACTIVE,
+        CELL_MOVING,   /* away: frozen, and still read */
+        CELL_ARRIVING, /* being filled */
+        CELL_MOVED,    /* away; what is left is out of date */
+};
+enum { CELL_MOVE_MAX = 39 };
+struct cell_stand {
+        enum cell_standing standing;
+        /* Which move it is part of; "" for none. An active cell has one from its arrival to the end of the
+         * move. */
+        char move[CELL_MOVE_MAX + 1];
+};
+bool store_cell_stand(struct store *store, const struct cell_ref *cell, struct cell_stand *ret_stand,
+                      struct err *err) MUST_USE;
+/*
+ * Durably, and only from where it is said to stand: STORE_CONFLICT otherwise.
+ * To CELL_ARRIVING: what was left of an earlier stay may be in it. To
+ * CELL_ABSENT: from CELL_ARRIVING or CELL_MOVED; it may then stand as CELL_MOVED.
+ * Nothing may run on the cell in this store.
+ */
+bool store_cell_set_stand(struct store *store, const struct cell_ref *cell, const struct cell_stand *was,
+                          const struct cell_stand *stand, struct err *err) MUST_USE;
 
 /* Counters since the start, and gauges, for metrics. */
 enum { STORE_HISTOGRAM = 20 };

@@ -15,12 +15,35 @@ SELECT set_config('search_path', $1, false), set_config('statement_timeout', $2,
 
 -- A snapshot of one tenant. No row, and no tenant set, if there is no such cell.
 -- name: begun_read
-SELECT set_config('countersign.tenant', tenant_id, true) FROM store_cell WHERE tenant_id = $1 AND state = 'active';
+SELECT set_config('countersign.tenant', tenant_id, true) FROM store_cell
+ WHERE tenant_id = $1 AND state IN ('active', 'moving');
 
 -- The cell's row is the lock: a tenant's writes run one after another, whichever node they come from.
+-- Only once it is held is its state known, and the tenant set. A cell that moves away is frozen.
 -- name: begun_write
+SELECT CASE WHEN state = 'active' THEN set_config('countersign.tenant', tenant_id, true) END,
+       pg_current_xact_id()::text
+  FROM (SELECT tenant_id, state FROM store_cell WHERE tenant_id = $1 FOR UPDATE) AS held
+ WHERE state <> 'moved';
+
+-- The same for who moves the cell.
+-- name: begun_read_moving
+SELECT set_config('countersign.tenant', tenant_id, true) FROM store_cell WHERE tenant_id = $1;
+
+-- name: begun_write_moving
 SELECT set_config('countersign.tenant', tenant_id, true), pg_current_xact_id()::text
-  FROM store_cell WHERE tenant_id = $1 AND state = 'active' FOR UPDATE;
+  FROM store_cell WHERE tenant_id = $1 FOR UPDATE;
+
+-- name: cell_stand
+SELECT state, coalesce(move, '') FROM store_cell WHERE tenant_id = $1;
+
+-- name: cell_arrive
+INSERT INTO store_cell (tenant_id, state, move, created_ms) VALUES ($1, 'moved', nullif($2, ''), $3::bigint)
+    ON CONFLICT DO NOTHING;
+
+-- name: cell_set_stand
+UPDATE store_cell SET state = $2, move = nullif($3, '')
+ WHERE tenant_id = $1 AND state = $4 AND coalesce(move, '') = $5;
 
 -- So do the directory's.
 -- name: begun_directory
