@@ -42,7 +42,8 @@ def declare(prop_field, kind, required, note):
     if isinstance(kind, RawType):
         return line(f'struct api_json {prop_field};')
     if isinstance(kind, PairsType):
-        return line(f'const struct api_pair *{prop_field};{note}') + line(f'size_t {prop_field}_count;')
+        absent = '' if required else ' /* NULL: absent */'
+        return line(f'const struct api_pair *{prop_field};{absent}') + line(f'size_t {prop_field}_count;')
     if isinstance(kind, ArrayType):
         return line(f'const {item_type(kind.item)} *{prop_field};') + line(f'size_t {prop_field}_count;')
     if isinstance(kind, ObjectType) and required:

@@ -308,17 +308,19 @@ class Contract:
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
             owner=about.get('owner', False),
             any_query=about.get('any-query', False), second_factor=about.get('second-factor', 0),
-            parameters=self.parameters(name, shared + body.get('parameters', []), path_names),
+            parameters=self.parameters(name, shared + body.get('parameters', []), path_names,
+                                       about['scope']),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,
             status=status, out=out, out_media=out_media, streams=out_media in STREAMED)
 
-    def parameters(self, operation, raw, path_names):
+    def parameters(self, operation, raw, path_names, scope):
         result = []
         for item in map(self.resolve, raw):
             name, place = item['name'], item['in']
             if place == 'header' and name.lower() in PIPELINE_HEADERS:
                 continue
-            if place == 'path' and name in PIPELINE_PATH:
+            # What the scope names the pipeline has taken already.
+            if place == 'path' and name == scope:
                 continue
             kind = self.schema(item['schema'], f'{operation}_{snake(name)}')
             if isinstance(kind, (ObjectType, RawType, PairsType, BytesType)):

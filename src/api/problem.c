@@ -3,7 +3,7 @@
 
 #include "base/json_write.h"
 
-void problem_write(struct buf *buf, const struct err *err, struct str request_id)
+void problem_write(struct buf *buf, const struct err *err, struct str request_id, struct str location)
 {
         const char *detail =
                 err_is_internal(err->code)
@@ -24,6 +24,8 @@ void problem_write(struct buf *buf, const struct err *err, struct str request_id
         json_field_c(&w, "code", err_name(err->code));
         if (err->place[0] && !err_is_internal(err->code))
                 json_field_c(&w, "pointer", err->place);
+        if (location.ptr)
+                json_field_str(&w, "location", location);
         json_field_str(&w, "request", request_id);
         json_object_end(&w);
 }

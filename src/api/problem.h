@@ -9,5 +9,6 @@
 /*
  * Appends the problem. What an internal error says stays in our logs: the
  * reply has its code and the request's id, by which the log line is found.
+ * `location`: where to ask instead; {NULL, 0}: nothing is known.
  */
-void problem_write(struct buf *buf, const struct err *err, struct str request_id);
+void problem_write(struct buf *buf, const struct err *err, struct str request_id, struct str location);

@@ -16,6 +16,8 @@ struct loops;
 struct identity;
 struct work;
 struct control;
+struct places;
+struct regions;
 struct session_times;
 
 struct services {
@@ -26,6 +28,8 @@ struct services {
         struct identity *identity; /* identity/authenticate.h */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
+        struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */
+        struct regions *regions;   /* tenancy/regions.h */
         struct str region;         /* this node's; home region of new tenants */
         struct str url;      /* where browsers and issuers reach the server: "https://host", no slash */
         int64_t wait_max_ms; /* the longest `wait` */

@@ -178,6 +178,9 @@ FIBER_FN bool action_submit(struct request *req, const struct api_action_submit_
 
         if (!check_body(req, &submit, err))
                 return false;
+        if (req->deletion_only && !str_is(in->body.connector, CONTROL_CONNECTOR))
+                return err_set(err, ERR_CONFLICT,
+                               "the tenant is archived: it can be read, and its deletion asked for");
         judge(req, &submit);
         if (!resolve(req, &submit, err) || !freeze(req, &submit, err))
                 return false;

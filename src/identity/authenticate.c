@@ -15,20 +15,12 @@
 enum {
         KNOWN_SETS = 1024,
         KNOWN_WAYS = 8,
-        PLACE_SETS = 256,
-        PLACE_WAYS = 4,
         REGION_SIZE = 33,
         SCRATCH_BYTES = 64 * 1024,
 };
 
 /* A JWT is looked at again after this time, whatever its own expiry says. */
 #define JWT_ASK_AGAIN_MS ((int64_t)5 * 60000)
-
-struct known_place {
-        struct id workspace;
-        struct id tenant;
-        char region[REGION_SIZE];
-};
 
 struct identity {
         const struct services *services;
@@ -38,7 +30,6 @@ struct identity {
         uint64_t generation;            /* grows whenever something is forgotten */
         unsigned next_way;
         struct known *known[KNOWN_SETS][KNOWN_WAYS];
-        struct known_place places[PLACE_SETS][PLACE_WAYS];
 };
 
 struct identity *identity_new(const struct services *services)
@@ -353,66 +344,4 @@ BLOCKING_FN bool identity_authenticate(struct identity *identity, struct arena *
         *ret = copy->principal;
         remember(identity, known, generation);
         return true;
-}
-
-/* ---- workspaces -------------------------------------------------------------------------------- */
-
-static bool give_place(struct arena *arena, const struct known_place *place, struct str *ret_tenant,
-                       struct str *ret_region, struct err *err)
-{
-        *ret_tenant = arena_str(arena, id_str(&place->tenant));
-        *ret_region = arena_str(arena, str_from(place->region));
-        return arena_check(arena, err);
-}
-
-enum lookup identity_workspace_quick(struct identity *identity, struct arena *arena, struct str workspace,
-                                     struct str *ret_tenant, struct str *ret_region, struct err *err)
-{
-        struct known_place *set = identity->places[hash_of(workspace) % PLACE_SETS];
-        struct known_place found = {0};
-
-        (void)pthread_mutex_lock(&identity->lock);
-        for (unsigned i = 0; i < PLACE_WAYS; i++)
-                if (str_is(workspace, set[i].workspace.text))
-                        found = set[i];
-        (void)pthread_mutex_unlock(&identity->lock);
-        if (!found.workspace.text[0])
-                return LOOKUP_UNKNOWN;
-        return give_place(arena, &found, ret_tenant, ret_region, err) ? LOOKUP_FOUND : LOOKUP_REFUSED;
-}
-
-struct workspace_look {
-        struct str workspace;
-        struct sql_workspace_place_get_row row;
-        bool found;
-};
-
-static bool workspace_work(struct tx *tx, void *arg, struct err *err)
-{
-        struct workspace_look *look = arg;
-
-        return sql_workspace_place_get(tx, look->workspace, &look->row, &look->found, err);
-}
-
-BLOCKING_FN bool identity_workspace(struct identity *identity, struct arena *arena, struct str workspace,
-                                    struct str *ret_tenant, struct str *ret_region, struct err *err)
-{
-        struct workspace_look look = {.workspace = workspace};
-        struct known_place place = {.workspace = id_from(workspace)};
-        ARENA_SCOPED scratch;
-        struct known_place *set;
-
-        arena_init(&scratch, SCRATCH_BYTES);
-        if (!store_read(identity->services->store, &CELL_DIRECTORY, &scratch, workspace_work, &look, err))
-                return false;
-        if (!look.found || !place.workspace.text[0] || look.row.region.len >= sizeof(place.region))
-                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        place.tenant = id_from(look.row.tenant_id);
-        memcpy(place.region, look.row.region.ptr, look.row.region.len);
-        /* A workspace never moves, so what is remembered stays true. */
-        set = identity->places[hash_of(workspace) % PLACE_SETS];
-        (void)pthread_mutex_lock(&identity->lock);
-        set[identity->next_way++ % PLACE_WAYS] = place;
-        (void)pthread_mutex_unlock(&identity->lock);
-        return give_place(arena, &place, ret_tenant, ret_region, err);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the pipeline asks before a handler runs: who holds this credential, and
- * which cell is this workspace's. Both are asked for every request, so each has
- * a quick form that looks into a cache only and never blocks, and a blocking
- * form that the pipeline gives to a thread when the quick one does not know.
+ * What the pipeline asks before a handler runs: who holds this credential. It
+ * is asked for every request, so that it has a quick form that looks into a cache only and never blocks, and
+ * a blocking form that the pipeline gives to a thread when the quick one does not know.
  *
  * A revoked key or session, a disabled principal and a suspended tenant stop at
  * once: whoever changes them calls identity_forget_on_commit.
@@ -51,13 +50,6 @@ struct identity_jwt {
 };
 /* Before requests run; `jwt` outlives the identity. */
 void identity_set_jwt(struct identity *identity, const struct identity_jwt *jwt);
-
-/* The tenant and region of a workspace, in the arena; ERR_NOT_FOUND. */
-enum lookup identity_workspace_quick(struct identity *identity, struct arena *arena, struct str workspace,
-                                     struct str *ret_tenant, struct str *ret_region, struct err *err);
-BLOCKING_FN bool identity_workspace(struct identity *identity, struct arena *arena, struct str workspace,
-                                    struct str *ret_tenant, struct str *ret_region,
-                                    struct err *err) MUST_USE;
 
 /* What another node says of keys and principals ("f …"); NULL: anything may have changed. Any thread. */
 void identity_hear(struct identity *identity, struct str message);

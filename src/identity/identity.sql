@@ -19,13 +19,6 @@ SELECT c.tenant_id, c.region, t.state FROM credential_place c JOIN tenant t ON t
 -- out: region text, state text
 SELECT region, state FROM tenant WHERE id = $1 AND state <> 'making';
 
--- name: workspace_place_get :one
--- directory
--- in: workspace text
--- out: tenant_id text, region text
-SELECT w.tenant_id, w.region FROM workspace_place w JOIN tenant t ON t.id = w.tenant_id
- WHERE w.workspace_id = $1 AND t.state <> 'making';
-
 -- name: principal_insert :exec
 -- in: id text, kind text, name text, roles int, workspace_id text?, now int
 INSERT INTO principal (tenant_id, id, kind, name, roles, workspace_id, created_ms)

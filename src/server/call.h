@@ -4,6 +4,7 @@
 
 #include "api/request.h"
 #include "server/pipeline.h"
+#include "tenancy/places.h"
 
 enum { IDEMPOTENCY_KEY_MAX = 128 };
 
@@ -22,6 +23,13 @@ struct call {
         bool logged;            /* the log has an entry of this request */
         struct rate_state rate; /* of the tightest bucket */
 
+        struct tenant_place tenant;       /* of the caller; nothing for nobody */
+        struct workspace_place workspace; /* in scope workspace */
+        uint64_t generation;              /* of what is known of the two */
+        bool stopped;                     /* while it waited: for `why_stopped` */
+        struct err why_stopped;
+        struct str elsewhere; /* the URL to ask instead; {NULL, 0}: none is known */
+
         bool remembered; /* the reply is kept under the Idempotency-Key */
         bool replayed;   /* `kept` is the reply of an earlier request */
         struct str kept;
@@ -34,6 +42,15 @@ static inline struct call *call_of(struct request *req)
 }
 
 extern const struct request_ops call_ops;
+
+/* ---- pipeline_place.c: which cell, and whether it lets this happen -------------------------------------
+ */
+
+FIBER_FN bool call_find_place(struct call *call, struct err *err) MUST_USE;
+/* Before something changes outside of the tenant's home region. */
+FIBER_FN bool call_follow_home(struct call *call, struct err *err) MUST_USE;
+/* For what waits: false, for `why_stopped`, once tenant or workspace was suspended. */
+FIBER_FN bool call_still_stands(struct call *call);
 
 /* ---- pipeline_tx.c: transactions --------------------------------------------------------------------- */
 

@@ -44,6 +44,11 @@ static const struct key keys[] = {
          "File with the root key; empty for `root.key` in the data folder, made on the first start"},
         {"node.region", KEY_TEXT, AT(region), "local", 1, 32, NULL,
          "The region whose cells this node serves; home region of new tenants"},
+        {"node.regions", KEY_TEXT, AT(node_regions), "", 0, 1024, NULL,
+         "All regions that this node serves, such as `us ca`; empty for `node.region` alone"},
+        {"node.region_urls", KEY_TEXT, AT(region_urls), "", 0, 8192, NULL,
+         "Where other regions are served, such as `eu=https://eu.example.com`; requests for them are sent "
+         "there"},
         {"node.origin", KEY_TEXT, AT(origin), "countersign.local", 1, 200, NULL,
          "Name under which logs sign their checkpoints; a tenant's log is `<origin>/<tenant>`"},
         {"node.url", KEY_TEXT, AT(node_url), "", 0, 250, NULL,

@@ -174,8 +174,6 @@ static bool check_origin(const struct call *call, struct err *err)
 struct lookup_work {
         struct call *call;
         struct str subject;
-        struct str tenant;
-        struct str region;
         bool ok;
         struct err *err;
 };
@@ -226,73 +224,6 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
         if (err->code == ERR_UNAUTHENTICATED)
                 metrics_count_unauthenticated(call->pipeline->metrics);
         return false;
-}
-
-/* ---- tenant and region
- * --------------------------------------------------------------------------------------- */
-
-static void workspace_blocking(void *arg)
-{
-        struct lookup_work *work = arg;
-        struct request *req = &work->call->req;
-
-        work->ok = identity_workspace(req->services->identity, req->arena, work->subject, &work->tenant,
-                                      &work->region, work->err);
-}
-
-static FIBER_FN bool find_workspace(struct call *call, struct str workspace, struct err *err)
-{
-        struct request *req = &call->req;
-        struct lookup_work work = {.call = call, .subject = workspace, .err = err};
-
-        if (req->principal.workspace.text[0] && !str_eq(id_str(&req->principal.workspace), workspace))
-                return nothing_here(err);
-        switch (identity_workspace_quick(req->services->identity, req->arena, workspace, &work.tenant,
-                                         &work.region, err)) {
-        case LOOKUP_FOUND:
-                work.ok = true;
-                break;
-        case LOOKUP_UNKNOWN:
-                fiber_offload(workspace_blocking, &work);
-                break;
-        case LOOKUP_REFUSED:
-                break;
-        }
-        if (!work.ok && err->code != ERR_NOT_FOUND)
-                return false;
-        if (!work.ok || !str_eq(work.tenant, id_str(&req->principal.tenant)))
-                return nothing_here(err);
-        req->tenant = work.tenant;
-        req->region = work.region;
-        req->workspace = workspace;
-        return true;
-}
-
-static FIBER_FN bool find_cell(struct call *call, struct err *err)
-{
-        const struct api_route *route = call->route;
-        struct request *req = &call->req;
-        bool ok = true;
-
-        switch (route->scope) {
-        case API_SCOPE_TENANT:
-                ok = str_eq(call->api.path[route->tenant_position], id_str(&req->principal.tenant)) ||
-                     nothing_here(err);
-                break;
-        case API_SCOPE_WORKSPACE:
-                ok = find_workspace(call, call->api.path[route->workspace_position], err);
-                call->foreign = !ok && err->code == ERR_NOT_FOUND;
-                return ok;
-        case API_SCOPE_PLATFORM:
-        case API_SCOPE_PUBLIC:
-                break;
-        }
-        call->foreign = !ok;
-        if (ok && req->principal.kind != PRINCIPAL_NOBODY) {
-                req->tenant = id_str(&req->principal.tenant);
-                req->region = req->principal.region;
-        }
-        return ok;
 }
 
 /* ---- rate limit
@@ -434,9 +365,10 @@ static FIBER_FN bool decode(struct call *call, struct err *err)
 
 static FIBER_FN bool serve(struct call *call, struct err *err)
 {
-        return find_route(call, err) && authenticate(call, err) && find_cell(call, err) &&
+        return find_route(call, err) && authenticate(call, err) && call_find_place(call, err) &&
                limit_rate(call, err) && authorize(call, err) && check_second_factor(call, err) &&
-               decode(call, err) && call_run(call, err) && call_reply(call, err);
+               decode(call, err) && call_follow_home(call, err) && call_run(call, err) &&
+               call_reply(call, err);
 }
 
 static void log_request(struct call *call, const struct err *err, int64_t total_us)
@@ -496,7 +428,7 @@ void pipeline_protocol_error(const struct http_protocol_error *error, struct buf
         struct err err;
 
         (void)err_set(&err, error->code, "%s", error->message);
-        problem_write(ret_body, &err, id_str(&id));
+        problem_write(ret_body, &err, id_str(&id), STR_NULL);
         *ret_content_type = STR(PROBLEM_MEDIA);
         metrics_count(pipeline->metrics, -1, err_status(error->code), 0);
         if (pipeline->log_requests)

@@ -152,7 +152,7 @@ static const char *write_refusal(struct call *call, const struct err *why, struc
                 page_refusal(&call->req, why, body);
                 return "text/html";
         }
-        problem_write(body, why, id_str(&call->req.id));
+        problem_write(body, why, id_str(&call->req.id), call->elsewhere);
         return PROBLEM_MEDIA;
 }
 
@@ -172,6 +172,8 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
         media = write_refusal(call, why, &body);
         call->replayed = false;
         count = call_headers(call, media, headers);
+        if (why->code == ERR_WRONG_REGION && call->elsewhere.ptr)
+                headers[count++] = (struct http_header){STR("Location"), call->elsewhere};
         if (why->code == ERR_UNAUTHENTICATED) /* RFC 9110 section 11.6.1 */
                 headers[count++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
         if (why->code == ERR_SECOND_FACTOR_REQUIRED) /* RFC 9470 section 3 */

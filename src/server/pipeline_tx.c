@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "server/call.h"
 #include "server/trace.h"
+#include "tenancy/regions.h"
 
 /* What one transaction of a request does. */
 struct job {
@@ -253,7 +254,12 @@ FIBER_FN bool call_run(struct call *call, struct err *err)
                 ok = op_write(req, run_handler, call, err);
                 break;
         case API_TRANSACTION_NONE:
-                ok = run_handler(req, call, err) && (req->streaming || log_alone(call, err));
+                ok = run_handler(req, call, err);
+                if (ok && call->stopped && !req->streaming) {
+                        *err = call->why_stopped;
+                        return false;
+                }
+                ok = ok && (req->streaming || log_alone(call, err));
                 break;
         }
         return call->replayed || (ok && owner_asked(call, err));
@@ -269,7 +275,7 @@ static bool refusal_counts(const struct call *call, enum err_code code)
 
         if (call->route->log == API_LOG_NEVER)
                 return false;
-        if (status == 401 || status == 403 || call->foreign)
+        if (status == 401 || status == 403 || status == 421 || call->foreign)
                 return true;
         return call->route->log == API_LOG_ALWAYS &&
                (status == 404 || status == 409 || status == 412 || status == 422);
@@ -287,13 +293,17 @@ FIBER_FN void call_log_refusal(struct call *call, const struct err *why)
         const struct principal *principal = &call->req.principal;
         struct job job = {.call = call, .refused = why};
         bool own = call->req.tenant.len > 0 && str_eq(call->req.tenant, id_str(&principal->tenant));
+        struct str region = own ? call->req.region : principal->region;
         struct err err;
 
         if (!call->route || principal->kind == PRINCIPAL_NOBODY || !refusal_counts(call, why->code))
                 return;
+        /* What is another node's is entered here: at home, if that is here, or in this node's own region. */
+        if (!regions_serves(call->req.services, region))
+                region = regions_serves(call->req.services, principal->region) ? principal->region
+                                                                               : call->req.services->region;
         /* Never into the log of the tenant that was asked about. */
-        if (!job_run(&job, refusal_work, true, id_str(&principal->tenant),
-                     own ? call->req.region : principal->region, &err))
+        if (!job_run(&job, refusal_work, true, id_str(&principal->tenant), region, &err))
                 log_line(LOG_ERROR, "a refusal could not be entered into the log",
                          LOG_STR("request", id_str(&call->req.id)),
                          LOG_STR("tenant", id_str(&principal->tenant)), LOG_C("error", err.message));
@@ -306,7 +316,7 @@ static bool op_is_over(struct request *req)
 {
         struct http_exchange *x = call_of(req)->x;
 
-        return http_exchange_gone(x) || http_exchange_draining(x);
+        return http_exchange_gone(x) || http_exchange_draining(x) || call_of(req)->stopped;
 }
 
 static FIBER_FN bool op_wait(struct request *req, struct notify_waiter *waiter, int64_t deadline_mono_us)
@@ -314,11 +324,13 @@ static FIBER_FN bool op_wait(struct request *req, struct notify_waiter *waiter, 
         struct http_exchange *x = call_of(req)->x;
         bool fired;
 
+        if (!call_still_stands(call_of(req)))
+                return false;
         /* One event for both: what is published, and the end of the client or the server. */
         http_exchange_notify(x, &waiter->event);
         fired = !op_is_over(req) && notify_wait(waiter, deadline_mono_us);
         http_exchange_notify(x, NULL);
-        return fired && !op_is_over(req);
+        return fired && call_still_stands(call_of(req)) && !op_is_over(req);
 }
 
 static FIBER_FN bool op_body_read(struct request *req, void *bytes, size_t size, size_t *ret_len,

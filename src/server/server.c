@@ -11,6 +11,8 @@
 #include "keys/tenant_keys.h"
 #include "server/state.h"
 #include "store/store.h"
+#include "tenancy/places.h"
+#include "tenancy/regions.h"
 #include "tenancy/tenancy.h"
 
 #include <errno.h>
@@ -193,6 +195,7 @@ static void hear(struct str message, void *arg)
         struct server *server = arg;
 
         notify_hear(message);
+        places_hear(server->services.places, message);
         identity_hear(server->services.identity, message);
 }
 
@@ -217,8 +220,12 @@ static bool start_steps(struct server *server, const struct config *config, stru
         if (!tenant_keys_new(server->envelope, &server->keys, err))
                 return false;
         store_set_keys(server->store, server->keys);
+        if (!regions_new(&server->strings, config->region, config->node_regions, config->region_urls,
+                         &server->services.regions, err))
+                return false;
         server->services.identity = identity_new(&server->services);
-        if (!server->services.identity)
+        server->services.places = places_new(&server->services);
+        if (!server->services.identity || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return arena_check(&server->strings, err) && store_listen(server->store, hear, server, err) &&
                register_control(server, err) && prepare_tenants(server, ret_first, err) &&
@@ -273,6 +280,7 @@ void server_stop(struct server *server)
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
+        places_free(server->services.places);
         store_close(server->store);
         tenant_keys_free(server->keys);
         envelope_free(server->envelope);

@@ -85,12 +85,20 @@ static bool fill(struct tx *tx, struct tenancy_plan *plan, struct err *err)
         };
         struct identity_key key = {.principal = id_str(&plan->principal), .name = STR("first")};
 
+        struct sql_workspace_insert_in workspace = {.id = id_str(&plan->workspace),
+                                                    .organization_id = id_str(&plan->organization),
+                                                    .name = STR("default"),
+                                                    .region = plan->region,
+                                                    .data_mode = STR("metadata_only"),
+                                                    .labels = STR("{}"),
+                                                    .now = plan->created_ms};
+        int64_t changes;
+
         if (!sql_tenant_self_insert(tx, plan->name, plan->tier, plan->region, plan->platform,
                                     plan->created_ms, err) ||
-            !sql_organization_insert(tx, id_str(&plan->organization), STR("default"), plan->created_ms,
-                                     err) ||
-            !sql_workspace_insert(tx, id_str(&plan->workspace), id_str(&plan->organization), STR("default"),
-                                  plan->region, plan->created_ms, err) ||
+            !sql_organization_insert(tx, id_str(&plan->organization), STR("default"), STR("{}"), STR_NULL,
+                                     plan->created_ms, &changes, err) ||
+            !sql_workspace_insert(tx, &workspace, &changes, err) ||
             !identity_principal_create(tx, &administrator, plan->created_ms, err) ||
             !identity_key_create(tx, &plan->credential, &key, plan->created_ms, err))
                 return false;

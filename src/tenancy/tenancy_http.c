@@ -10,60 +10,7 @@
 #include "identity/identity_http.h"
 #include "tenancy/tenancy_sql.h"
 
-/* ---- tenants ----------------------------------------------------------------------------------- */
-
-struct tenant_look {
-        struct request *req;
-        struct str after;
-        int64_t limit;
-        struct api_tenant *items;
-        size_t count;
-        bool more;
-};
-
-static bool tenant_list_work(struct tx *tx, void *arg, struct err *err)
-{
-        struct tenant_look *look = arg;
-        SQL_SCOPED(tenant_directory_list) c = {0};
-        struct sql_tenant_directory_list_row row;
-        bool has;
-
-        if (!sql_tenant_directory_list_open(tx, look->after, look->limit + 1, &c, err))
-                return false;
-        for (;;) {
-                if (!sql_tenant_directory_list_next(&c, &row, &has, err))
-                        return false;
-                if (!has)
-                        return true;
-                if (look->count == (size_t)look->limit) {
-                        look->more = true;
-                        return true;
-                }
-                look->items[look->count++] = (struct api_tenant){.id = row.id,
-                                                                 .name = row.name,
-                                                                 .tier = api_tier_from(row.tier),
-                                                                 .region = row.region,
-                                                                 .created_at_ms = row.created_ms};
-        }
-}
-
-FIBER_FN bool tenant_list(struct request *req, const struct api_tenant_list_in *in,
-                          struct api_tenant_page *out, struct err *err)
-{
-        struct tenant_look look = {.req = req, .limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT};
-
-        look.items = ARENA_ARRAY(req->arena, struct api_tenant, (size_t)look.limit);
-        if (!look.items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &look.after, err) ||
-            !cell_read(req->services->store, &CELL_DIRECTORY, req->arena, tenant_list_work, &look, err))
-                return false;
-        out->items = look.items;
-        out->items_count = look.count;
-        if (look.more)
-                out->next = cursor_make(req->arena, look.items[look.count - 1].id);
-        return arena_check(req->arena, err);
-}
+/* ---- making a tenant ---------------------------------------------------------------------------- */
 
 struct create {
         struct request *req;
@@ -98,14 +45,20 @@ static bool created_reply(struct request *req, const struct tenancy_plan *plan,
                            .name = plan->name,
                            .tier = api_tier_from(plan->tier),
                            .region = plan->region,
+                           .state = API_TENANT_STATE_ACTIVE,
+                           .version = 1,
                            .created_at_ms = plan->created_ms},
                 .organization = {.id = arena_str(arena, id_str(&plan->organization)),
                                  .name = STR("default"),
+                                 .version = 1,
                                  .created_at_ms = plan->created_ms},
                 .workspace = {.id = arena_str(arena, id_str(&plan->workspace)),
                               .name = STR("default"),
                               .organization = arena_str(arena, id_str(&plan->organization)),
                               .region = plan->region,
+                              .state = API_WORKSPACE_STATE_ACTIVE,
+                              .data_mode = API_DATA_MODE_METADATA_ONLY,
+                              .version = 1,
                               .created_at_ms = plan->created_ms},
                 .api_key = arena_str(arena, str_from(plan->credential.text)),
         };
@@ -159,116 +112,6 @@ FIBER_FN bool tenant_create(struct request *req, const struct api_tenant_create_
         ok = create.ok && request_write(req, created_work, &create, err);
         secret_wipe(&create.plan.credential, sizeof(create.plan.credential));
         return ok;
-}
-
-bool tenant_get(struct request *req, const struct api_tenant_get_in *in, struct api_tenant *out,
-                struct err *err)
-{
-        struct sql_tenant_self_get_row row;
-        bool found;
-
-        (void)in;
-        if (!sql_tenant_self_get(req->tx, &row, &found, err))
-                return false;
-        if (!found)
-                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        *out = (struct api_tenant){.id = req->tenant,
-                                   .name = row.name,
-                                   .tier = api_tier_from(row.tier),
-                                   .region = row.region,
-                                   .created_at_ms = row.created_ms};
-        return true;
-}
-
-/* ---- organizations and workspaces -------------------------------------------------------------- */
-
-bool organization_list(struct request *req, const struct api_organization_list_in *in,
-                       struct api_organization_page *out, struct err *err)
-{
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_organization *items = ARENA_ARRAY(req->arena, struct api_organization, (size_t)limit);
-        SQL_SCOPED(organization_list) c = {0};
-        struct sql_organization_list_row row;
-        struct str after;
-        size_t count = 0;
-        bool has;
-
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_organization_list_open(req->tx, after, limit + 1, &c, err))
-                return false;
-        for (;;) {
-                if (!sql_organization_list_next(&c, &row, &has, err))
-                        return false;
-                if (!has)
-                        break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
-                items[count++] = (struct api_organization){
-                        .id = row.id, .name = row.name, .created_at_ms = row.created_ms};
-        }
-        out->items = items;
-        out->items_count = count;
-        return arena_check(req->arena, err);
-}
-
-static struct api_workspace workspace_from_row(const struct sql_workspace_get_row *row)
-{
-        return (struct api_workspace){.id = row->id,
-                                      .name = row->name,
-                                      .organization = row->organization_id,
-                                      .region = row->region,
-                                      .created_at_ms = row->created_ms};
-}
-
-bool workspace_list(struct request *req, const struct api_workspace_list_in *in,
-                    struct api_workspace_page *out, struct err *err)
-{
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_workspace *items = ARENA_ARRAY(req->arena, struct api_workspace, (size_t)limit);
-        SQL_SCOPED(workspace_list) c = {0};
-        struct sql_workspace_get_row row;
-        struct str after;
-        size_t count = 0;
-        bool has;
-
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_workspace_list_open(req->tx, after, limit + 1, &c, err))
-                return false;
-        for (;;) {
-                if (!sql_workspace_list_next(&c, &row, &has, err))
-                        return false;
-                if (!has)
-                        break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
-                items[count++] = workspace_from_row(&row);
-        }
-        out->items = items;
-        out->items_count = count;
-        return arena_check(req->arena, err);
-}
-
-bool workspace_get(struct request *req, const struct api_workspace_get_in *in, struct api_workspace *out,
-                   struct err *err)
-{
-        struct sql_workspace_get_row row;
-        bool found;
-
-        (void)in;
-        if (!sql_workspace_get(req->tx, req->workspace, &row, &found, err))
-                return false;
-        if (!found)
-                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        *out = workspace_from_row(&row);
-        return true;
 }
 
 /* ---- who am I ---------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "crypto/envelope.h"
 #include "identity/authenticate.h"
+#include "tenancy/places.h"
 #include "tenancy/tenancy.h"
 #include "tenancy/tenancy_sql.h"
 
@@ -42,6 +43,8 @@ static int setup(void **state)
         world->services = (struct services){
                 .store = world->fixture->store, .envelope = world->envelope, .region = STR("eu")};
         world->services.identity = identity_new(&world->services);
+        world->services.places = places_new(&world->services);
+        assert_non_null(world->services.places);
         assert_non_null(world->services.identity);
         must(tenancy_start(&world->services, &err));
         must(tenancy_bootstrap(&world->services, STR("eu"), &world->first, &made, &err));
@@ -56,6 +59,7 @@ static int teardown(void **state)
         struct world *world = *state;
 
         identity_free(world->services.identity);
+        places_free(world->services.places);
         arena_done(&world->arena);
         envelope_free(world->envelope);
         fixture_free(world->fixture);
@@ -216,21 +220,50 @@ static void a_name_is_one_tenants(void **state)
 static void a_workspace_is_found_and_an_unknown_one_is_not(void **state)
 {
         struct world *world = *state;
-        struct str workspace = id_str(&world->first.workspace), tenant, region;
+        struct str workspace = id_str(&world->first.workspace);
+        struct places *places = world->services.places;
+        struct workspace_place place;
         struct id unknown = id_new("wsp");
 
-        assert_int_equal(identity_workspace_quick(world->services.identity, &world->arena, workspace,
-                                                  &tenant, &region, &err),
-                         LOOKUP_UNKNOWN);
-        must(identity_workspace(world->services.identity, &world->arena, workspace, &tenant, &region, &err));
-        assert_true(str_is(tenant, world->first.tenant.text) && str_is(region, "eu"));
-        assert_int_equal(identity_workspace_quick(world->services.identity, &world->arena, workspace,
-                                                  &tenant, &region, &err),
-                         LOOKUP_FOUND);
-        assert_true(str_is(tenant, world->first.tenant.text) && str_is(region, "eu"));
-        assert_false(identity_workspace(world->services.identity, &world->arena, id_str(&unknown), &tenant,
-                                        &region, &err));
+        assert_false(places_workspace_quick(places, workspace, &place));
+        must(places_workspace(places, workspace, &place, &err));
+        assert_string_equal(place.tenant.text, world->first.tenant.text);
+        assert_string_equal(place.region, "eu");
+        memset(&place, 0, sizeof(place));
+        assert_true(places_workspace_quick(places, workspace, &place));
+        assert_string_equal(place.tenant.text, world->first.tenant.text);
+        assert_false(places_workspace(places, id_str(&unknown), &place, &err));
         assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static bool suspend_work(struct tx *tx, void *arg, struct err *error)
+{
+        struct world *world = arg;
+        int64_t changes;
+
+        return sql_tenant_directory_state(tx, id_str(&world->first.tenant), STR("suspended"), NULL, &changes,
+                                          error) &&
+               places_forget_on_commit(&world->services, tx, id_str(&world->first.tenant), error);
+}
+
+static void a_suspension_is_seen_at_once(void **state)
+{
+        struct world *world = *state;
+        struct places *places = world->services.places;
+        struct str tenant = id_str(&world->first.tenant);
+        struct tenant_place place;
+        uint64_t before;
+
+        must(places_tenant(places, tenant, &place, &err));
+        assert_true(places_tenant_quick(places, tenant, &place));
+        assert_int_equal(place.state, PLACE_ACTIVE);
+        assert_int_equal(place.tier, TIER_STANDARD);
+        before = places_generation(places);
+        must(store_write(world->services.store, &CELL_DIRECTORY, NULL, suspend_work, world, &err));
+        assert_true(places_generation(places) > before);
+        assert_false(places_tenant_quick(places, tenant, &place));
+        must(places_tenant(places, tenant, &place, &err));
+        assert_int_equal(place.state, PLACE_SUSPENDED);
 }
 
 /* What a crash leaves between two steps was never visible, and does not block the name. */
@@ -256,15 +289,14 @@ static void a_half_made_tenant_is_invisible_and_cleared_at_the_start(void **stat
                                     .administrator = STR("ann"),
                                     .tenant = id_new("ten"),
                                     .workspace = id_new("wsp")};
+        struct workspace_place place;
         struct principal principal;
-        struct str tenant, region;
 
         must(credential_new(&world->services, "cs", &half.credential, &err));
         must(store_write(world->services.store, &CELL_DIRECTORY, NULL, half_work, &half, &err));
         assert_false(authenticate(world, half.credential.text, &principal));
         assert_int_equal(err.code, ERR_UNAUTHENTICATED);
-        assert_false(identity_workspace(world->services.identity, &world->arena, id_str(&half.workspace),
-                                        &tenant, &region, &err));
+        assert_false(places_workspace(world->services.places, id_str(&half.workspace), &place, &err));
         assert_int_equal(err.code, ERR_NOT_FOUND);
         assert_false(tenancy_make(&world->services, &half, STR(""), &err));
         assert_int_equal(err.code, ERR_ALREADY_EXISTS);
@@ -393,6 +425,7 @@ int main(void)
                 TEST(another_tenants_administrator_has_no_platform_rights),
                 TEST(a_name_is_one_tenants),
                 TEST(a_workspace_is_found_and_an_unknown_one_is_not),
+                TEST(a_suspension_is_seen_at_once),
                 TEST(a_half_made_tenant_is_invisible_and_cleared_at_the_start),
                 TEST(a_credential_with_any_character_changed_is_refused),
                 TEST(an_enrolment_token_is_no_api_key),
