@@ -4,6 +4,7 @@
 #include "api/cell.h"
 #include "api/services.h"
 #include "approvals/approvals.h"
+#include "approvals/nodes.h"
 #include "approvals/control.h"
 #include "base/clock.h"
 #include "base/heap.h"
@@ -24,15 +25,17 @@ struct cell_due {
         struct id tenant;
         char region[REGION_SIZE];
         int64_t due_ms; /* INT64_MAX: nothing waits */
-        bool durable;   /* the directory knows of it */
+        bool durable;   /* the directory knows of it, and that this node watches it */
 };
 
 struct deadlines {
         const struct services *services;
+        struct nodes *nodes; /* NULL: no other node works on this store */
         pthread_t thread;
         pthread_mutex_t lock; /* of all below */
         pthread_cond_t changed;
         bool stopping;
+        bool must_remember; /* some of `cells` are to be written down again */
         struct cell_due *cells;
         size_t count, room;
         /* Places in `cells`, plus one, by the tenant's hash; open addressing, twice as large as `room`. */
@@ -110,11 +113,19 @@ static struct cell_due *find_or_add(struct deadlines *deadlines, const struct ce
         return cell;
 }
 
+struct remembering {
+        struct deadlines *deadlines;
+        struct cell_ref cell;
+};
+
 static bool remember_work(struct tx *tx, void *arg, struct err *err)
 {
-        const struct cell_ref *cell = arg;
+        const struct remembering *remembering = arg;
+        const struct cell_ref *cell = &remembering->cell;
+        struct nodes *nodes = remembering->deadlines->nodes;
 
-        return sql_deadline_cell_insert(tx, cell->tenant, cell->region, err);
+        return sql_deadline_cell_insert(tx, cell->tenant, cell->region, err) &&
+               (!nodes || nodes_watch(nodes, tx, cell, err));
 }
 
 /* *ret_durable: whether the directory knew of the cell before. */
@@ -140,15 +151,75 @@ static bool note(struct deadlines *deadlines, const struct cell_ref *ref, int64_
 FIBER_FN bool deadlines_expect(struct deadlines *deadlines, const struct cell_ref *cell, int64_t due_ms,
                                struct err *err)
 {
-        struct cell_ref ref = *cell;
+        struct remembering remembering = {deadlines, *cell};
         bool durable;
 
         if (!note(deadlines, cell, due_ms, false, &durable, err))
                 return false;
         if (durable)
                 return true;
-        return cell_write(deadlines->services->store, &CELL_DIRECTORY, NULL, remember_work, &ref, err) &&
+        return cell_write(deadlines->services->store, &CELL_DIRECTORY, NULL, remember_work, &remembering,
+                          err) &&
                note(deadlines, cell, due_ms, true, &durable, err);
+}
+
+void deadlines_again(struct deadlines *deadlines, const struct cell_ref *cell, int64_t due_ms)
+{
+        struct err err;
+        bool durable;
+
+        /* The cell is there since deadlines_expect: this needs no memory. */
+        if (!note(deadlines, cell, due_ms, false, &durable, &err))
+                log_line(LOG_ERROR, "an action expires when it is looked at", LOG_C("error", err.message));
+}
+
+/* ---- other nodes ------------------------------------------------------------------------------- */
+
+/* A dead node knew when something is due there; this one looks. */
+static bool adopt(void *arg, const struct cell_ref *cell, struct err *err)
+{
+        bool durable;
+
+        return note(arg, cell, 0, true, &durable, err);
+}
+
+static void forget_durable(void *arg)
+{
+        struct deadlines *deadlines = arg;
+
+        (void)pthread_mutex_lock(&deadlines->lock);
+        for (size_t i = 0; i < deadlines->count; i++)
+                deadlines->cells[i].durable = false;
+        deadlines->must_remember = true;
+        (void)pthread_cond_signal(&deadlines->changed);
+        (void)pthread_mutex_unlock(&deadlines->lock);
+}
+
+/* With the lock; it is let go meanwhile. What waits somewhere is written down again. */
+static void remember_all(struct deadlines *deadlines)
+{
+        deadlines->must_remember = false;
+        for (size_t i = 0; i < deadlines->count && !deadlines->stopping; i++) {
+                struct cell_due cell = deadlines->cells[i];
+                struct remembering remembering = {deadlines, ref_of(&cell)};
+                struct err err;
+                bool ok;
+
+                if (cell.durable || cell.due_ms == INT64_MAX)
+                        continue;
+                (void)pthread_mutex_unlock(&deadlines->lock);
+                ok = store_write(deadlines->services->store, &CELL_DIRECTORY, NULL, remember_work,
+                                 &remembering, &err);
+                (void)pthread_mutex_lock(&deadlines->lock);
+                deadlines->cells[i].durable = ok;
+                if (!ok) {
+                        log_line(LOG_WARN,
+                                 "a cell with deadlines could not be written down; it is tried again",
+                                 LOG_STR("tenant", remembering.cell.tenant), LOG_C("error", err.message));
+                        deadlines->must_remember = true;
+                        return;
+                }
+        }
 }
 
 /* ---- the thread -------------------------------------------------------------------------------- */
@@ -159,17 +230,23 @@ struct sweep {
         int64_t next_ms;
 };
 
-static bool sweep_work(struct tx *tx, void *arg, struct err *err)
+static bool next_work(struct tx *tx, void *arg, struct err *err)
 {
         struct sweep *sweep = arg;
         struct sql_action_next_due_row row;
         bool found;
 
-        if (!approvals_sweep(tx, sweep->now_ms, BATCH, &sweep->moved, err) ||
-            !sql_action_next_due(tx, &row, &found, err))
+        if (!sql_action_next_due(tx, &row, &found, err))
                 return false;
         sweep->next_ms = found && row.has_expires_ms ? row.expires_ms : INT64_MAX;
         return true;
+}
+
+static bool sweep_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct sweep *sweep = arg;
+
+        return approvals_sweep(tx, sweep->now_ms, BATCH, &sweep->moved, err) && next_work(tx, arg, err);
 }
 
 /* Without the lock. The next time to look at the cell. */
@@ -256,7 +333,7 @@ static bool load_work(struct tx *tx, void *arg, struct err *err)
                 if (!has)
                         return true;
                 ref = (struct cell_ref){.tenant = row.tenant_id, .region = row.region};
-                if (!note(deadlines, &ref, 0, true, &durable, err))
+                if (!note(deadlines, &ref, 0, !deadlines->nodes, &durable, err))
                         return false;
         }
 }
@@ -275,6 +352,10 @@ static BLOCKING_FN void *run(void *arg)
         while (!deadlines->stopping) {
                 int64_t next_ms = sweep_all(deadlines);
 
+                if (deadlines->must_remember) {
+                        remember_all(deadlines);
+                        next_ms = deadlines->must_remember ? clock_now_ms() + RETRY_MS : 0;
+                }
                 if (!deadlines->stopping)
                         sleep_until(deadlines, next_ms);
         }
@@ -282,9 +363,19 @@ static BLOCKING_FN void *run(void *arg)
         return NULL;
 }
 
+static void deadlines_free(struct deadlines *deadlines)
+{
+        (void)pthread_cond_destroy(&deadlines->changed);
+        (void)pthread_mutex_destroy(&deadlines->lock);
+        heap_free(deadlines->index);
+        heap_free(deadlines->cells);
+        heap_free(deadlines);
+}
+
 bool deadlines_start(const struct services *services, struct deadlines **ret, struct err *err)
 {
         struct deadlines *deadlines = heap_alloc_zeroed(1, sizeof(*deadlines));
+        struct nodes_owner owner = {.arg = deadlines, .adopt = adopt, .registered = forget_durable};
         pthread_condattr_t monotonic;
 
         *ret = NULL;
@@ -296,8 +387,13 @@ bool deadlines_start(const struct services *services, struct deadlines **ret, st
         (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
         (void)pthread_cond_init(&deadlines->changed, &monotonic);
         (void)pthread_condattr_destroy(&monotonic);
+        if (store_is_shared(services->store) && !nodes_start(services, &owner, &deadlines->nodes, err)) {
+                deadlines_free(deadlines);
+                return false;
+        }
         if (pthread_create(&deadlines->thread, NULL, run, deadlines) != 0) {
-                heap_free(deadlines);
+                nodes_stop(deadlines->nodes);
+                deadlines_free(deadlines);
                 return err_set(err, ERR_SYSTEM, "cannot start the thread that watches the time");
         }
         *ret = deadlines;
@@ -313,9 +409,6 @@ void deadlines_stop(struct deadlines *deadlines)
         (void)pthread_cond_signal(&deadlines->changed);
         (void)pthread_mutex_unlock(&deadlines->lock);
         (void)pthread_join(deadlines->thread, NULL);
-        (void)pthread_cond_destroy(&deadlines->changed);
-        (void)pthread_mutex_destroy(&deadlines->lock);
-        heap_free(deadlines->index);
-        heap_free(deadlines->cells);
-        heap_free(deadlines);
+        nodes_stop(deadlines->nodes);
+        deadlines_free(deadlines);
 }

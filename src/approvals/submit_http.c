@@ -187,5 +187,9 @@ FIBER_FN bool action_submit(struct request *req, const struct api_action_submit_
         if (!submit.action.denied &&
             !work_expect(req->services->work, &cell, submit.statement.expires_ms, err))
                 return false;
-        return request_write(req, record, &submit, err);
+        if (!request_write(req, record, &submit, err))
+                return false;
+        if (!submit.action.denied)
+                work_expect_again(req->services->work, &cell, submit.statement.expires_ms);
+        return true;
 }

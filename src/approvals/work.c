@@ -69,6 +69,11 @@ FIBER_FN bool work_expect(struct work *work, const struct cell_ref *cell, int64_
         return deadlines_expect(work->deadlines, cell, due_ms, err);
 }
 
+void work_expect_again(struct work *work, const struct cell_ref *cell, int64_t due_ms)
+{
+        deadlines_again(work->deadlines, cell, due_ms);
+}
+
 /* ---- places ------------------------------------------------------------------------------------ */
 
 /* FNV-1a. The workspace's id is the server's, and the tenant's environments are few. */

@@ -102,3 +102,5 @@ FIBER_FN bool work_answer(struct request *req, struct str resolution, const stru
  */
 FIBER_FN bool work_expect(struct work *work, const struct cell_ref *cell, int64_t due_ms,
                           struct err *err) MUST_USE;
+/* Once more when its transaction is durable: a look at the cell between the two has not seen it. */
+void work_expect_again(struct work *work, const struct cell_ref *cell, int64_t due_ms);

@@ -4,13 +4,21 @@
 #include "api/services.h"
 #include "base/clock.h"
 #include "base/log_line.h"
+#include "crypto/secret.h"
 #include "log/log.h"
 #include "tenancy/tenancy_sql.h"
+
+#include <time.h>
 
 /* ---- the start --------------------------------------------------------------------------------- */
 
 /* Where other nodes work on the same database, one may be making a tenant just now. */
-enum { OTHERS_NEED_MS = 10 * 60 * 1000 };
+enum {
+        OTHERS_NEED_MS = 10 * 60 * 1000,
+        /* The first tenant, which every node waits for. */
+        BOOTSTRAP_NEEDS_MS = 10 * 1000,
+        BOOTSTRAP_LOOK_MS = 50,
+};
 
 struct clearing {
         int64_t made_before_ms;
@@ -161,10 +169,34 @@ static bool any_tenant(struct tx *tx, void *arg, struct err *err)
                sql_tenant_directory_list_next(&c, &row, arg, err);
 }
 
+/* One try. *ret_again: another node is at it. */
+static bool try_bootstrap(const struct services *services, struct tenancy_plan *plan, bool *ret_made,
+                          bool *ret_again, struct err *err)
+{
+        struct clearing dead = {.made_before_ms = clock_now_ms() - BOOTSTRAP_NEEDS_MS};
+        bool has = false;
+
+        *ret_again = false;
+        if (!store_read(services->store, &CELL_DIRECTORY, NULL, any_tenant, &has, err))
+                return false;
+        if (has)
+                return true;
+        /* No other tenant can be in the making before there is a first one. */
+        if (store_is_shared(services->store) &&
+            !store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &dead, err))
+                return false;
+        *ret_made = tenancy_make(services, plan, STR(""), err);
+        if (!*ret_made)
+                secret_wipe(&plan->credential, sizeof(plan->credential));
+        *ret_again = !*ret_made && store_is_shared(services->store) && err->code == ERR_ALREADY_EXISTS;
+        return *ret_made || *ret_again;
+}
+
 bool tenancy_bootstrap(const struct services *services, struct str region, struct tenancy_plan *ret_plan,
                        bool *ret_made, struct err *err)
 {
-        bool has = false;
+        const struct timespec pause = {.tv_nsec = BOOTSTRAP_LOOK_MS * 1000000L};
+        bool again = true;
 
         *ret_plan = (struct tenancy_plan){.name = STR("default"),
                                           .tier = STR("standard"),
@@ -172,12 +204,15 @@ bool tenancy_bootstrap(const struct services *services, struct str region, struc
                                           .administrator = STR("admin"),
                                           .platform = true};
         *ret_made = false;
-        if (!store_read(services->store, &CELL_DIRECTORY, NULL, any_tenant, &has, err))
-                return false;
-        if (has)
-                return true;
-        *ret_made = tenancy_make(services, ret_plan, STR(""), err);
-        return *ret_made;
+        /* The name in the directory is the lock; who holds it is done soon, or dead. */
+        for (int looks = 0; again && looks < 2 * BOOTSTRAP_NEEDS_MS / BOOTSTRAP_LOOK_MS; looks++) {
+                if (looks > 0)
+                        (void)nanosleep(&pause, NULL);
+                if (!try_bootstrap(services, ret_plan, ret_made, &again, err))
+                        return false;
+        }
+        return !again || err_set(err, ERR_STORE_BUSY,
+                                 "another node has been making the first tenant for too long; start again");
 }
 
 /* ---- reading ----------------------------------------------------------------------------------- */

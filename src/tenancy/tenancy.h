@@ -46,7 +46,8 @@ bool tenancy_make(const struct services *services, struct tenancy_plan *plan, st
 /*
  * For the start on an empty store: the tenant `default`, which is the
  * platform's own. *ret_made is false, and nothing else is filled, when there is
- * a tenant already. Blocks. Writes the log's first entry.
+ * a tenant already, or when another node that started at the same time has made
+ * it; that is waited for. Blocks. Writes the log's first entry.
  */
 bool tenancy_bootstrap(const struct services *services, struct str region, struct tenancy_plan *ret_plan,
                        bool *ret_made, struct err *err) MUST_USE;

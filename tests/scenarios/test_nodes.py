@@ -2,6 +2,7 @@
 """Several servers on one PostgreSQL."""
 import concurrent.futures
 import shutil
+import signal
 import threading
 import time
 
@@ -361,3 +362,97 @@ def test_a_question_is_answered_though_nodes_cannot_hear_each_other_for_a_while(
         assert asked.result()["state"] == "pending"
         stop.set()
         cutting.result()
+
+
+class Rows:
+    """What stands in the database of these nodes."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.database = nodes.url.rsplit("dbname=", 1)[1]
+
+    def __call__(self, text):
+        return self.nodes.place.sql(text, self.database)
+
+    def state(self, action):
+        """Looked up beside the servers: who asks one of them about a due action lets it expire."""
+        return self(f"SELECT state FROM countersign_local.action WHERE id = '{action['id']}'")[0][0]
+
+    def alive(self):
+        return int(self("SELECT count(*) FROM countersign.node")[0][0])
+
+
+def expires_within_2_s(rows, action, since):
+    harness_wait(lambda: rows.state(action) == "expired")
+    due_ms = int(rows(f"SELECT expires_ms FROM countersign_local.action WHERE id = '{action['id']}'")[0][0])
+    return time.time() - max(since, due_ms / 1000) < 2
+
+
+@pytest.mark.crash
+def test_what_a_dead_node_would_have_expired_expires_within_2_s(nodes):
+    one, two = nodes.nodes
+    rows = Rows(nodes)
+    first, second = (staff(new_tenant(one)) for _ in range(2))
+    harness_wait(lambda: rows.alive() == 2)
+    due = [tenant.bot.submit("container.remove", "web", expires_in="2s") for tenant in (first, second)]
+    later = first.bot.submit("container.remove", "web")
+    for tenant in (first, second):
+        tenant.executor.close()
+    one.kill()
+    killed = time.time()
+    assert all(expires_within_2_s(rows, action, killed) for action in due)
+    assert rows.state(later) == "pending"
+    harness_wait(lambda: rows.alive() == 1)
+    # What the survivor watches it has written down in its own name.
+    assert rows("SELECT count(DISTINCT tenant_id) FROM countersign.node_cell c "
+                "JOIN countersign.node n ON n.id = c.node_id") == [["2"]]
+
+
+@pytest.mark.crash
+def test_a_node_that_was_taken_for_dead_goes_on_and_is_succeeded_when_it_dies(nodes):
+    one, two = nodes.nodes
+    rows = Rows(nodes)
+    tenant = staff(new_tenant(one))
+    harness_wait(lambda: rows.alive() == 2)
+    tenant.bot.submit("container.remove", "web")
+    one.process.process.send_signal(signal.SIGSTOP)
+    harness_wait(lambda: rows.alive() == 1)
+    one.process.process.send_signal(signal.SIGCONT)
+    harness_wait(lambda: rows.alive() == 2)
+    tenant.executor.close()
+    tenant.executor = harness.HandExecutor(tenant).answer_resolutions()
+    action = tenant.bot.submit("container.remove", "other", expires_in="1s")
+    tenant.executor.close()
+    one.kill()
+    assert expires_within_2_s(rows, action, time.time())
+
+
+def test_nodes_that_start_together_on_an_empty_database_make_one_first_tenant(tmp_path, private_postgres):
+    (tmp_path / "key").mkdir()
+    maker = harness.Server(tmp_path / "key").start()
+    maker.stop()
+    made = Nodes(tmp_path, private_postgres)
+    for number in range(3):
+        folder = tmp_path / f"node{number}"
+        (folder / "data").mkdir(parents=True, mode=0o700)
+        shutil.copy(maker.data / "root.key", folder / "data" / "root.key")
+        made.nodes.append(harness.Server(folder, shared_store=made.url))
+    for node in made.nodes:
+        node.start(ready=False)
+    try:
+        for node in made.nodes:
+            node.process.wait_for(r"serving.*(http://[0-9.]+:\d+)")
+        assert Rows(made)("SELECT name, state FROM countersign.tenant") == [["default", "active"]]
+        assert sum("API key:" in node.process.text for node in made.nodes) == 1
+    finally:
+        for node in made.nodes:
+            node.kill()
+
+
+def test_a_node_makes_the_first_tenant_that_a_dead_one_began(tmp_path, private_postgres):
+    nodes = Nodes(tmp_path, private_postgres)
+    Rows(nodes)("INSERT INTO countersign.tenant (id, name, tier, region, state, platform, created_ms) VALUES "
+                f"('ten_left', 'default', 'standard', 'local', 'making', 1, {int((time.time() - 9) * 1000)})")
+    node = nodes.add()
+    assert node.bootstrap_key
+    node.kill()
