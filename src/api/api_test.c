@@ -89,6 +89,11 @@ static void a_wrong_body_names_its_place(void **state)
         refuse_submit(SUBMIT(",\"expires_in\":\"1h \""), ERR_BAD_FIELD, "/expires_in");
         refuse_submit(SUBMIT(",\"expires_in\":\"1h\\n\""), ERR_BAD_FIELD, "/expires_in");
         refuse_submit(SUBMIT(",\"expires_in\":\"1h\\u0000\""), ERR_BAD_FIELD, "/expires_in");
+        /* No text may have a NUL: one of the stores could not keep it. */
+        refuse_submit(SUBMIT(",\"instruction\":\"a\\u0000b\""), ERR_BAD_FIELD, "/instruction");
+        refuse_submit(SUBMIT(",\"parameters\":{\"x\":[\"a\",\"\\u0000\"]}"), ERR_BAD_FIELD,
+                      "/parameters/x/1");
+        refuse_submit(SUBMIT(",\"parameters\":{\"\\u0000x\":1}"), ERR_BAD_FIELD, "/parameters/");
         refuse_submit("{\"environment\":\"Test\",\"connector\":\"docker\",\"operation\":\"x\"}",
                       ERR_BAD_FIELD, "/environment");
 }

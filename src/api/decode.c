@@ -107,6 +107,13 @@ static bool format_holds(struct decoder *d, struct str text, const struct string
         return true;
 }
 
+/* PostgreSQL cannot keep one in a text, so none is taken anywhere. */
+static bool has_no_nul(struct decoder *d, struct str text)
+{
+        return d->tolerant || text.len == 0 || !memchr(text.ptr, '\0', text.len) ||
+               decode_fail(d, bad_value(d), "contains a NUL, which no text may");
+}
+
 static bool string_holds(struct decoder *d, struct str text, const struct string_rule *rule)
 {
         /* Bytes bound code points, so that the usual case counts nothing. */
@@ -121,6 +128,8 @@ static bool string_holds(struct decoder *d, struct str text, const struct string
                                            count, rule->max_length);
         }
         if (rule->format != FORMAT_NONE && !format_holds(d, text, rule))
+                return false;
+        if (!has_no_nul(d, text))
                 return false;
         if (rule->pattern && !rule->pattern(text))
                 return decode_fail(d, bad_value(d), "does not match %s", rule->pattern_text);
@@ -230,11 +239,28 @@ bool decode_enum(struct decoder *d, const struct json *value, int (*from)(struct
         return *ret > 0 || enum_holds(d, value->string, from, allowed, ret);
 }
 
+/* As deep as the parser lets a body be. */
+static bool tree_has_no_nul(struct decoder *d, const struct json *value)
+{
+        const struct decode_place *outer = d->place;
+        bool ok = value->type != JSON_STRING || has_no_nul(d, value->string);
+        bool is_object = value->type == JSON_OBJECT;
+
+        for (uint32_t i = 0; ok && (is_object || value->type == JSON_ARRAY) && i < value->count; i++) {
+                struct decode_place here = {outer, is_object ? value->members[i].key : STR_NULL, i};
+
+                d->place = &here;
+                ok = (!is_object || has_no_nul(d, here.key)) &&
+                     tree_has_no_nul(d, is_object ? &value->members[i].value : &value->items[i]);
+                d->place = outer;
+        }
+        return ok;
+}
+
 bool decode_raw(struct decoder *d, const struct json *value, struct api_json *ret)
 {
-        (void)d;
         *ret = (struct api_json){.value = value};
-        return true;
+        return tree_has_no_nul(d, value);
 }
 
 bool decode_is_object(struct decoder *d, const struct json *value)
@@ -285,7 +311,8 @@ bool decode_pairs(struct decoder *d, const struct json *value, const struct stri
 
                 d->place = &here;
                 pairs[i].key = value->members[i].key;
-                ok = decode_string(d, &value->members[i].value, rule, &pairs[i].value);
+                ok = has_no_nul(d, pairs[i].key) &&
+                     decode_string(d, &value->members[i].value, rule, &pairs[i].value);
                 d->place = outer;
                 if (!ok)
                         return false;

@@ -170,6 +170,7 @@ static struct str not_null(struct str value)
 
 void sql_bind_text(struct sql_run *run, int at, struct str value)
 {
+        run->has_nul |= value.len > 0 && memchr(value.ptr, '\0', value.len) != NULL;
         keep_status(run, run->tx->conn->driver->bind_text(run->handle, at, not_null(value)));
 }
 
@@ -193,6 +194,8 @@ bool sql_step(struct sql_run *run, bool *ret_row, struct err *err)
         struct conn *conn = run->tx->conn;
 
         *ret_row = false;
+        if (run->has_nul)
+                return err_set(err, ERR_BAD_PARAMETER, "%s: a text has a NUL", run->statement->name);
         return conn->driver->step(conn, run->handle, run->statement->name, run->bind_status, ret_row, err);
 }
 

@@ -34,6 +34,7 @@ struct sql_run {
         void *handle; /* the driver's; NULL when closed */
         bool cached;
         int bind_status; /* the driver's first failure in binding, 0 if none */
+        bool has_nul;    /* a text that PostgreSQL could not keep: refused on every store */
 };
 
 /* A cursor that closes itself: SQL_SCOPED(action_list) c = {0}; */

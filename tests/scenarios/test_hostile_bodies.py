@@ -83,6 +83,7 @@ def test_missing_keys_are_named(staffed):
     ("environment", "x" * 33), ("connector", {}), ("operation", "x" * 65), ("expires_in", "1d"), ("expires_in", "-1h"),
     ("expires_in", "0s"), ("expires_in", "25h"), ("expires_in", 3600), ("parameters", []), ("parameters", "x"),
     ("task_name", "x" * 201), ("instruction", "x" * 8001), ("target", ""), ("target", "x" * 513),
+    ("task_name", "a\0b"), ("instruction", "\0"), ("parameters", {"x": ["\0"]}),
 ])
 def test_wrong_types_and_ranges_name_the_field(staffed, field, value):
     problem = refused(staffed, with_fields(**{field: value}), 422)
