@@ -102,6 +102,7 @@ struct cli {
         struct tls_client *tls;
         bool json;
         int exit_status;
+        struct str if_match;   /* sent with the next request; {NULL, 0}: nothing */
         struct str request_id; /* of the last problem, for the message */
 };
 

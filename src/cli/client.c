@@ -76,6 +76,9 @@ static size_t fill_headers(struct cli *cli, bool creates, struct http_header *he
 {
         size_t count = 0;
 
+        if (cli->if_match.ptr)
+                headers[count++] = (struct http_header){STR("If-Match"), cli->if_match};
+
         if (cli->profile.key.ptr)
                 headers[count++] =
                         (struct http_header){STR("Authorization"), arena_printf(&cli->arena, "Bearer %.*s",
@@ -92,7 +95,7 @@ static size_t fill_headers(struct cli *cli, bool creates, struct http_header *he
 bool cli_request(struct cli *cli, const char *method, struct str path, struct str body,
                  struct cli_reply *ret, struct err *err)
 {
-        struct http_header headers[4];
+        struct http_header headers[5];
         struct http_client_call call = {
                 .method = str_from(method),
                 .url = arena_printf(&cli->arena, "%.*s%.*s", STR_ARG(cli->profile.server), STR_ARG(path)),

@@ -36,6 +36,61 @@ static const struct cli_option limit_options[] = {
         {"limit", "N", "at most so many, newest first where there is an order"},
         END,
 };
+#define LABEL                                                                                               \
+        {                                                                                                   \
+                "label", "KEY=VALUE", "a label; may be repeated"                                            \
+        }
+#define SELECTOR                                                                                            \
+        {                                                                                                   \
+                "selector", "SELECTOR", "only those whose labels fit, such as stage=prd,team!=web"          \
+        }
+#define VERSION                                                                                             \
+        {                                                                                                   \
+                "version", "N", "only if this is still its version; the one that stands unless told"        \
+        }
+static const struct cli_option tenant_list_options[] = {
+        {"limit", "N", "at most so many"},
+        SELECTOR,
+        END,
+};
+static const struct cli_option tenant_update_options[] = {
+        {"name", "NAME", "another name"},
+        {"tier", "TIER", "basic, standard or enterprise"},
+        LABEL,
+        {"remove-label", "KEY", "a label to take away; may be repeated"},
+        VERSION,
+        END,
+};
+static const struct cli_option organization_options[] = {
+        {"owner", "PRINCIPAL", "the id of who owns it"},
+        LABEL,
+        END,
+};
+static const struct cli_option organization_update_options[] = {
+        {"name", "NAME", "another name"},
+        {"owner", "PRINCIPAL", "the id of who owns it, or none"},
+        LABEL,
+        {"remove-label", "KEY", "a label to take away; may be repeated"},
+        VERSION,
+        END,
+};
+static const struct cli_option workspace_options[] = {
+        {"organization", "ORGANIZATION", "id or name; the tenant's first unless told"},
+        {"region", "REGION", "where its data is; the tenant's home unless told"},
+        {"data-mode", "MODE", "metadata-only or full"},
+        {"owner", "PRINCIPAL", "the id of who owns it"},
+        LABEL,
+        END,
+};
+static const struct cli_option workspace_update_options[] = {
+        {"name", "NAME", "another name"},
+        {"data-mode", "MODE", "metadata-only or full"},
+        {"owner", "PRINCIPAL", "the id of who owns it, or none"},
+        LABEL,
+        {"remove-label", "KEY", "a label to take away; may be repeated"},
+        VERSION,
+        END,
+};
 static const struct cli_option role_options[] = {
         {"role", "ROLE", "administrator, operator, approver, auditor or agent; may be repeated"},
         END,
@@ -208,11 +263,48 @@ const struct cli_command cli_commands[] = {
         {PLACES, "tenant create", "NAME", "Create a tenant with its first administrator", NULL, NULL,
          tenant_options, 1, 1, false, tenant_create_run},
         {PLACES, "tenant list", "", "All tenants; for platform administrators", NULL,
-         "countersign tenant list", limit_options, 0, 0, false, tenant_list_run},
-        {PLACES, "tenant show", "[TENANT]", "One tenant", NULL, "countersign tenant show", NULL, 0, 1, false,
-         tenant_show_run},
+         "countersign tenant list\ncountersign tenant list --selector client=yes", tenant_list_options, 0, 0,
+         false, tenant_list_run},
+        {PLACES, "tenant show", "[TENANT]", "Your tenant", NULL, "countersign tenant show", NULL, 0, 1,
+         false, tenant_show_run},
+        {PLACES, "tenant get", "TENANT", "Any tenant, by id or name; for platform administrators", NULL,
+         NULL, NULL, 1, 1, false, tenant_get_run},
+        {PLACES, "tenant update", "TENANT", "Change a tenant's name, tier or labels", NULL, NULL,
+         tenant_update_options, 1, 1, false, tenant_update_run},
+        {PLACES, "tenant suspend", "TENANT", "Stop a tenant at once, on every node", NULL, NULL, NULL, 1, 1,
+         false, tenant_suspend_run},
+        {PLACES, "tenant resume", "TENANT", "Let a suspended or archived tenant go on", NULL, NULL, NULL, 1,
+         1, false, tenant_resume_run},
+        {PLACES, "tenant archive", "TENANT", "Make a tenant readable only",
+         "What its people can still ask for is the deletion:\n"
+         "countersign action submit control-plane countersign tenant.delete TENANT",
+         NULL, NULL, 1, 1, false, tenant_archive_run},
+        {PLACES, "organization create", "NAME", "Create an organization", NULL,
+         "countersign organization create sales --label cost-centre=7", organization_options, 1, 1, false,
+         organization_create_run},
+        {PLACES, "organization list", "", "The tenant's organizations", NULL,
+         "countersign organization list", tenant_list_options, 0, 0, false, organization_list_run},
+        {PLACES, "organization get", "ORGANIZATION", "One organization, by id or name", NULL, NULL, NULL, 1,
+         1, false, organization_get_run},
+        {PLACES, "organization update", "ORGANIZATION", "Change an organization's name, labels or owner",
+         NULL, NULL, organization_update_options, 1, 1, false, organization_update_run},
+        {PLACES, "workspace create", "NAME", "Create a workspace", NULL,
+         "countersign workspace create shop --label stage=prd", workspace_options, 1, 1, false,
+         workspace_create_run},
         {PLACES, "workspace list", "", "The tenant's workspaces", NULL, "countersign workspace list",
-         limit_options, 0, 0, false, workspace_list_run},
+         tenant_list_options, 0, 0, false, workspace_list_run},
+        {PLACES, "workspace get", "WORKSPACE", "One workspace, by id or name", NULL, NULL, NULL, 1, 1, false,
+         workspace_get_run},
+        {PLACES, "workspace update", "WORKSPACE", "Change a workspace's name, data mode, labels or owner",
+         NULL, NULL, workspace_update_options, 1, 1, false, workspace_update_run},
+        {PLACES, "workspace suspend", "WORKSPACE", "Stop a workspace at once, on every node", NULL, NULL,
+         NULL, 1, 1, false, workspace_suspend_run},
+        {PLACES, "workspace resume", "WORKSPACE", "Let a suspended or archived workspace go on", NULL, NULL,
+         NULL, 1, 1, false, workspace_resume_run},
+        {PLACES, "workspace archive", "WORKSPACE", "Make a workspace readable only",
+         "Only an archived workspace can be deleted, by an action that people approve:\n"
+         "countersign action submit control-plane countersign workspace.delete WORKSPACE",
+         NULL, NULL, 1, 1, false, workspace_archive_run},
         {PLACES, "executor create", "NAME ENVIRONMENT", "Announce an executor; prints its one-time token",
          NULL, "countersign executor create prd-1 prd", executor_options, 2, 2, false, executor_create_run},
         {PLACES, "executor list", "", "The workspace's executors", NULL, "countersign executor list",

@@ -157,47 +157,10 @@ bool tenant_create_run(struct cli *cli, struct err *err)
                            json_get_string(json_get(&made.json, "administrator"), "id"), err);
 }
 
-bool tenant_list_run(struct cli *cli, struct err *err)
-{
-        struct cli_reply list;
-
-        if (!profile_need_server(cli, err) || !cli_get_all(cli, STR("/v1/tenants"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, tenant_columns, "There are no tenants.");
-        return true;
-}
-
-bool tenant_show_run(struct cli *cli, struct err *err)
-{
-        struct cli_reply tenant;
-        struct str id = cli->argument_count > 0 ? cli_argument(cli, 0) : cli->profile.tenant;
-
-        if (!profile_need_tenant(cli, err) || !cli_check_id(id, "ten", "tenant", err) ||
-            !cli_get(cli, &tenant, err, "/v1/tenants/%.*s", STR_ARG(id)))
-                return false;
-        out_record(cli, &tenant, tenant_columns);
-        return true;
-}
-
 /* "/v1/tenants/ten_…/what" */
 static struct str tenant_path(struct cli *cli, const char *what)
 {
         return arena_printf(&cli->arena, "/v1/tenants/%.*s/%s", STR_ARG(cli->profile.tenant), what);
-}
-
-bool workspace_list_run(struct cli *cli, struct err *err)
-{
-        static const struct out_column columns[] = {
-                {"id", "id", 0},         {"name", "name", 40},         {"organization", "organization", 0},
-                {"region", "region", 0}, {"created", "created_at", 0}, {NULL, NULL, 0},
-        };
-        struct cli_reply list;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, tenant_path(cli, "workspaces"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, columns, "There are no workspaces.");
-        return true;
 }
 
 /* ---- principals ---- */
