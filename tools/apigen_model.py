@@ -19,7 +19,7 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'items', 'minItems', 'maxItems', 'properties', 'required', 'additionalProperties', 'x-json',
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
-               'path-tail', 'owner', 'any-query',
+               'path-tail', 'late', 'any-query',
                'second-factor'}
 
 
@@ -131,7 +131,7 @@ class Operation:
     idempotent: bool
     body_limit: int
     path_tail: bool
-    owner: bool
+    late: bool
     any_query: bool
     second_factor: int
     parameters: list
@@ -306,7 +306,7 @@ class Contract:
             scope=about['scope'], transaction=about['transaction'], log=about['log'],
             log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
-            owner=about.get('owner', False),
+            late=about.get('late', False),
             any_query=about.get('any-query', False), second_factor=about.get('second-factor', 0),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names,
                                        about['scope']),

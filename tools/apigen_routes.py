@@ -178,11 +178,13 @@ def row(index, op):
         'scope': f'API_SCOPE_{op.scope.upper()}', 'transaction': f'API_TRANSACTION_{op.transaction.upper()}',
         'log': f'API_LOG_{op.log.upper()}', 'log_action': c_string(op.log_action),
         'idempotent': str(op.idempotent).lower(), 'body_required': str(op.body_required).lower(),
-        'owner': str(op.owner).lower(), 'streams': str(op.streams).lower(), 'body_limit': f'{op.body_limit if op.body_media else 0}u',
+        'late': str(op.late).lower(), 'streams': str(op.streams).lower(), 'body_limit': f'{op.body_limit if op.body_media else 0}u',
         'body_media': c_string(op.body_media) if op.body_media else 'NULL', 'status': op.status,
         'reply_media': c_string(op.out_media) if op.out_media else 'NULL',
         'tenant_position': op.path_names.index('tenant') if 'tenant' in op.path_names else -1,
         'workspace_position': op.path_names.index('workspace') if 'workspace' in op.path_names else -1,
+        'names_thing': str(any(p.place == 'path' and isinstance(p.type, StringType) and p.type.format == 'ID'
+                               for p in op.parameters)).lower(),
         'in_size': f'sizeof(struct api_{op.id}_in)', 'out_size': f'sizeof({out})' if out_param(op) else 0,
         'decode': f'decode_{op.id}', 'handle': f'handle_{op.id}', 'encode': f'encode_{op.id}' if op.out else 'NULL',
     }

@@ -102,6 +102,17 @@ bool permission_is_platform(enum permission permission)
                access_permissions[permission].levels == PERMISSION_AT_PLATFORM;
 }
 
+int permission_see(enum permission permission)
+{
+        return (unsigned)permission < PERMISSION_COUNT ? access_permissions[permission].see : -1;
+}
+
+bool permission_is_of_workspace(enum permission permission)
+{
+        return (unsigned)permission < PERMISSION_COUNT &&
+               (access_permissions[permission].levels & PERMISSION_AT_WORKSPACE) != 0;
+}
+
 struct permission_set permissions_of_kind(enum principal_kind kind)
 {
         struct permission_set all = {0};
@@ -126,8 +137,6 @@ bool identity_authorize(const struct principal *principal, int permission, struc
 
 bool identity_roles_check(enum principal_kind kind, uint32_t roles, struct err *err)
 {
-        if (roles == 0)
-                return err_set_at(err, ERR_BAD_FIELD, "/roles", "at least one role is needed");
         for (unsigned i = 0; i < ROLE_COUNT; i++)
                 if ((roles & ROLE_BIT(i)) && !role_fits(kind, (enum role)i))
                         return err_set_at(err, ERR_BAD_FIELD, "/roles",

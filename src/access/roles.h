@@ -31,6 +31,9 @@ struct permission_set roles_owner_permissions(uint32_t roles);
 bool permission_from(struct str name, enum permission *ret) MUST_USE;
 const char *permission_about(enum permission permission);
 bool permission_writes(enum permission permission);
+/* The permission without which the thing that it is about is not there; -1: any that reads. */
+int permission_see(enum permission permission);
+bool permission_is_of_workspace(enum permission permission);
 /* Whether it is asked for at the level of the platform only. */
 bool permission_is_platform(enum permission permission);
 /* All that a kind of principal can ever hold. */

@@ -200,12 +200,14 @@ static void arrays_and_words_are_checked(void **state)
 {
         (void)state;
         assert_true(read_principal("{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[\"agent\"]}"));
-        assert_false(read_principal("{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[\"agent\",\"root\"]}"));
+        assert_false(read_principal("{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[\"agent\",\"ro_ot\"]}"));
         assert_int_equal(err.code, ERR_BAD_FIELD);
         assert_string_equal(err.place, "/roles/1");
         assert_false(read_principal("{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[\"agent\",7]}"));
         assert_string_equal(err.place, "/roles/1");
-        assert_false(read_principal("{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[]}"));
+        assert_false(read_principal(
+                "{\"kind\":\"agent\",\"name\":\"a\",\"roles\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+                "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}"));
         assert_string_equal(err.place, "/roles");
         assert_false(read_principal("{\"kind\":\"executor\",\"name\":\"a\",\"roles\":[\"agent\"]}"));
         assert_string_equal(err.place, "/kind");

@@ -41,7 +41,6 @@ struct principal {
         struct permission_set scopes;
         struct permission_set permissions; /* of enum permission: what holds at this request's level */
         struct permission_set owner;       /* and what holds there on the principal's own resources only */
-        uint32_t roles;                    /* bits of enum role (access/roles.h) */
         bool platform;                     /* of the platform's own tenant: may hold platform permissions */
 };
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/request.h"
 
-#include "api/api_permissions.h"
 #include "api/notify.h"
 #include "api/request_ops.h"
-#include "api/route.h"
 #include "api/services.h"
 #include "base/clock.h"
 
@@ -115,16 +113,6 @@ bool request_check_version(const struct request *req, int64_t version, bool requ
         return err_set_at(err, ERR_PRECONDITION_FAILED, "If-Match",
                           "the version is now \"%lld\"; read it again before you change it",
                           (long long)version);
-}
-
-bool request_check_owner(struct request *req, struct str owner, struct err *err)
-{
-        req->owner_asked = true;
-        if (!req->owner_only || str_eq(owner, id_str(&req->principal.id)))
-                return true;
-        return err_set(err, ERR_FORBIDDEN,
-                       "this needs the permission %s, which %s has on what is its own only",
-                       permission_name((enum permission)req->route->permission), req->principal.id.text);
 }
 
 void request_log_resource(struct request *req, const char *type, struct str id)

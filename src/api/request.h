@@ -30,6 +30,7 @@
 #include "io/fiber.h"
 
 struct tx;
+struct access_request;
 struct request_ops;
 struct services;
 struct notify_waiter;
@@ -85,8 +86,9 @@ struct request {
         struct request_detail details[REQUEST_DETAILS_MAX];
         unsigned event_count;
         struct request_event_row *events;
-        bool owner_only; /* the permission holds on the caller's own resources only */
-        bool owner_asked;
+        struct access_request *access; /* access/access.h */
+        bool resource_open;            /* whether it is allowed depends on the resource */
+        bool resource_asked;
         bool streaming; /* the reply's head is on the wire already */
 
         const struct request_ops *ops; /* the pipeline's */
@@ -123,16 +125,6 @@ void request_set_etag(struct request *req, int64_t version);
  */
 bool request_check_version(const struct request *req, int64_t version, bool required,
                            struct err *err) MUST_USE;
-
-/* ---- whose it is -------------------------------------------------------------------------------- */
-
-/*
- * For operations whose row has `owner`: FORBIDDEN unless the caller holds the
- * row's permission here, or holds it on what is its own and `owner` is its id.
- * Such a handler must ask before it changes or shows anything: the pipeline
- * takes back what a handler did without asking.
- */
-bool request_check_owner(struct request *req, struct str owner, struct err *err) MUST_USE;
 
 /* ---- what goes into the log and the outbox ----------------------------------------------------- */
 

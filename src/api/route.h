@@ -48,7 +48,7 @@ struct api_route {
         const char *log_action;
         bool idempotent;
         bool body_required;
-        bool owner;   /* an owner of the resource may do it too: the handler asks request_check_owner */
+        bool late; /* the handler knows more of the resource, and asks access_check_resource */
         bool streams; /* the handler writes the reply itself */
         uint32_t second_factor_s; /* people need a second factor not older than this; 0: none */
         uint32_t body_limit;      /* bytes; 0: no body at all */
@@ -57,6 +57,7 @@ struct api_route {
         const char *reply_media;  /* NULL: no content */
         int tenant_position;      /* in api_call.path; -1: none */
         int workspace_position;
+        bool names_thing; /* the path has an id besides the tenant's and the workspace's */
         size_t in_size;
         size_t out_size; /* 0: no typed reply */
         bool (*decode)(const struct api_call *call, struct decoder *d, void *in);

@@ -14,6 +14,7 @@ struct envelope;
 struct log_signer;
 struct loops;
 struct identity;
+struct access;
 struct work;
 struct control;
 struct places;
@@ -26,6 +27,7 @@ struct services {
         const struct log_signer *log_signer;
         struct loops *loops;
         struct identity *identity; /* identity/authenticate.h */
+        struct access *access;     /* access/access.h; NULL in programs without a pipeline */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
         struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */

@@ -55,7 +55,7 @@ static bool requirement_to_api(struct arena *arena, const struct sql_action_get_
                                struct api_action *out, struct err *err)
 {
         struct api_requirement *requirement = ARENA_NEW(arena, struct api_requirement);
-        enum api_role *roles = ARENA_ARRAY(arena, enum api_role, STATEMENT_ROLES_MAX);
+        struct str *roles = ARENA_ARRAY(arena, struct str, STATEMENT_ROLES_MAX);
         struct str rest = row->roles, role;
         bool more = true;
 
@@ -65,7 +65,7 @@ static bool requirement_to_api(struct arena *arena, const struct sql_action_get_
                 (struct api_requirement){.rule = row->rule, .decisions = row->decisions, .roles = roles};
         while (more && rest.len > 0 && requirement->roles_count < STATEMENT_ROLES_MAX) {
                 more = str_cut(&rest, ' ', &role);
-                roles[requirement->roles_count++] = api_role_from(role);
+                roles[requirement->roles_count++] = role;
         }
         out->requirement = requirement;
         return true;

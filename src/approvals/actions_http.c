@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking at actions, waiting for them, withdrawing them. */
+#include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/cursor.h"
 #include "api/notify.h"
@@ -193,6 +194,17 @@ bool action_list(struct request *req, const struct api_action_list_in *in, struc
         return arena_check(req->arena, err);
 }
 
+/* Of an operation that is allowed to some on some actions only: this one. */
+static bool action_allowed(struct request *req, const struct action *action, struct err *err)
+{
+        return access_check_resource(req,
+                                     &(struct access_resource){.type = STR("action"),
+                                                               .id = action->row.id,
+                                                               .owner = action->row.requester_id,
+                                                               .environment = action->row.environment},
+                                     err);
+}
+
 /* ---- withdrawing ------------------------------------------------------------------------------- */
 
 bool action_cancel(struct request *req, const struct api_action_cancel_in *in, struct api_action *out,
@@ -200,8 +212,7 @@ bool action_cancel(struct request *req, const struct api_action_cancel_in *in, s
 {
         struct action action;
 
-        if (!action_find(req, in->action, &action, err) ||
-            !request_check_owner(req, action.row.requester_id, err) ||
+        if (!action_find(req, in->action, &action, err) || !action_allowed(req, &action, err) ||
             !approvals_cancel(req->tx, req->workspace, in->action, clock_now_ms(), &action, err))
                 return false;
         action_changed(req, &action, "action.cancelled");

@@ -88,19 +88,13 @@ static struct permission_set scopes_from(struct str names)
         return set;
 }
 
-/* Never more than the roles give, and never more than the credential was made for. */
-static void give_rights(struct principal *principal, int64_t roles, bool platform, struct str scopes)
+/* What the credential itself is limited to; what the principal may is for src/access to say. */
+static void give_limits(struct principal *principal, bool platform, struct str scopes)
 {
-        principal->roles = (uint32_t)roles;
         principal->platform = platform;
-        principal->permissions = roles_permissions(principal->roles, platform);
-        principal->owner = roles_owner_permissions(principal->roles);
         principal->scoped = scopes.ptr != NULL;
-        if (!principal->scoped)
-                return;
-        principal->scopes = scopes_from(scopes);
-        permission_set_and(&principal->permissions, &principal->scopes);
-        permission_set_and(&principal->owner, &principal->scopes);
+        if (principal->scoped)
+                principal->scopes = scopes_from(scopes);
 }
 
 /* ---- API keys
@@ -167,7 +161,7 @@ BLOCKING_FN bool find_api_key(const struct services *services, struct arena *are
         ret->principal.name = row->name;
         ret->principal.authenticated_ms = row->created_ms;
         ret->principal.expires_ms = row->has_expires_ms ? row->expires_ms : 0;
-        give_rights(&ret->principal, row->roles, row->platform, row->scopes);
+        give_limits(&ret->principal, row->platform, row->scopes);
         if (!row->has_used_ms || row->used_ms <= now_ms - KEY_USED_EVERY_MS)
                 note_use(services, &cell, row->key_id, now_ms, false);
         return true;
@@ -240,7 +234,7 @@ static void fill_session(const struct sql_session_authenticate_row *row, const s
         ret->expires_ms = row->expires_ms;
         ret->agent_scope = row->agent_scope;
         ret->risk_tier = row->risk_tier;
-        give_rights(ret, row->roles, row->platform, row->scopes);
+        give_limits(ret, row->platform, row->scopes);
 }
 
 BLOCKING_FN bool find_session(const struct services *services, struct arena *arena, struct str token,

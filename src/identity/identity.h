@@ -66,13 +66,16 @@ struct identity_principal {
         struct str id;
         enum principal_kind kind;
         struct str name;
-        uint32_t roles;
+        uint32_t roles;             /* to be bound at its creation: bits of enum role */
+        struct str created_by;      /* a principal's id; {NULL, 0}: the program */
+        struct str *role_names;     /* what it holds by bindings of its own; filled when it was read or made */
+        size_t role_count;
         struct str workspace; /* the only one it may act in; {NULL, 0}: any */
         bool disabled;
         int64_t created_ms;
 };
 
-/* Fills id (unless it is given), created_ms. The name need not be unique. */
+/* Fills id (unless it is given), created_ms, role_names. The name need not be unique. */
 bool identity_principal_create(struct tx *tx, struct identity_principal *principal, int64_t now_ms,
                                struct err *err) MUST_USE;
 /* NOT_FOUND. */

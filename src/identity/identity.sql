@@ -20,20 +20,20 @@ SELECT c.tenant_id, c.region, t.state FROM credential_place c JOIN tenant t ON t
 SELECT region, state FROM tenant WHERE id = $1 AND state <> 'making';
 
 -- name: principal_insert :exec
--- in: id text, kind text, name text, roles int, workspace_id text?, now int
-INSERT INTO principal (tenant_id, id, kind, name, roles, workspace_id, created_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+-- in: id text, kind text, name text, workspace_id text?, now int
+INSERT INTO principal (tenant_id, id, kind, name, workspace_id, created_ms)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: principal_get :one
 -- in: id text
--- out: id text, kind text, name text, roles int, workspace_id text?, created_ms int, disabled_ms int?
-SELECT id, kind, name, roles, workspace_id, created_ms, disabled_ms FROM principal
+-- out: id text, kind text, name text, workspace_id text?, created_ms int, disabled_ms int?
+SELECT id, kind, name, workspace_id, created_ms, disabled_ms FROM principal
  WHERE tenant_id = $1 AND id = $2;
 
 -- name: principal_list :many
 -- in: after text, most int
 -- out: as principal_get
-SELECT id, kind, name, roles, workspace_id, created_ms, disabled_ms FROM principal
+SELECT id, kind, name, workspace_id, created_ms, disabled_ms FROM principal
  WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3;
 
 -- name: principal_disable :changes
@@ -65,9 +65,9 @@ UPDATE api_key SET revoked_ms = $4
 -- All that authentication needs, in one look.
 -- name: api_key_authenticate :one
 -- in: prefix text
--- out: key_id text, hash blob, hash_version int, created_ms int, expires_ms int?, revoked_ms int?, scopes text?, used_ms int?, principal_id text, kind text, name text, roles int, workspace_id text?, disabled_ms int?, platform bool
+-- out: key_id text, hash blob, hash_version int, created_ms int, expires_ms int?, revoked_ms int?, scopes text?, used_ms int?, principal_id text, kind text, name text, workspace_id text?, disabled_ms int?, platform bool
 SELECT k.id AS key_id, k.hash, k.hash_version, k.created_ms, k.expires_ms, k.revoked_ms, k.scopes, k.used_ms,
-       p.id AS principal_id, p.kind, p.name, p.roles, p.workspace_id, p.disabled_ms, t.platform
+       p.id AS principal_id, p.kind, p.name, p.workspace_id, p.disabled_ms, t.platform
   FROM api_key k
   JOIN principal p ON p.tenant_id = $1 AND p.id = k.principal_id
   JOIN tenant_self t ON t.tenant_id = $1

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/identity_http.h"
 
+#include "access/bindings.h"
 #include "api/api_handlers.h"
 #include "api/cursor.h"
 #include "api/services.h"
@@ -19,22 +20,6 @@ enum api_principal_kind identity_api_kind(enum principal_kind kind)
         return api_principal_kind_from(str_from(principal_kind_name(kind)));
 }
 
-bool identity_api_roles(struct arena *arena, uint32_t roles, const enum api_role **ret_roles,
-                        size_t *ret_count, struct err *err)
-{
-        enum api_role *list = ARENA_ARRAY(arena, enum api_role, ROLE_COUNT);
-        size_t count = 0;
-
-        if (!list)
-                return arena_check(arena, err);
-        for (unsigned i = 0; i < ROLE_COUNT; i++)
-                if (roles & ROLE_BIT(i))
-                        list[count++] = api_role_from(str_from(role_name((enum role)i)));
-        *ret_roles = list;
-        *ret_count = count;
-        return true;
-}
-
 bool identity_api_principal(struct arena *arena, const struct identity_principal *principal,
                             struct api_principal *ret, struct err *err)
 {
@@ -44,8 +29,10 @@ bool identity_api_principal(struct arena *arena, const struct identity_principal
                 .name = principal->name,
                 .disabled = principal->disabled,
                 .created_at_ms = principal->created_ms,
+                .roles = principal->role_names,
+                .roles_count = principal->role_count,
         };
-        return identity_api_roles(arena, principal->roles, &ret->roles, &ret->roles_count, err);
+        return arena_check(arena, err);
 }
 
 static struct api_api_key api_key_from_row(const struct sql_api_key_list_row *row)
@@ -116,6 +103,8 @@ bool principal_list(struct request *req, const struct api_principal_list_in *in,
                         break;
                 }
                 if (!principal_from_row(&row, &principal, err) ||
+                    !access_role_names_of(req->tx, row.id, &principal.role_names, &principal.role_count,
+                                          err) ||
                     !identity_api_principal(req->arena, &principal, &items[count++], err))
                         return false;
         }
@@ -134,10 +123,14 @@ bool principal_create(struct request *req, const struct api_principal_create_in 
         for (size_t i = 0; i < in->body.roles_count; i++) {
                 enum role role;
 
-                if (!role_from(str_from(api_principal_create_roles_item_name(in->body.roles[i])), &role))
+                if (!role_from(in->body.roles[i], &role))
                         return err_set_at(err, ERR_BAD_FIELD, "/roles", "an unknown role");
                 principal.roles |= ROLE_BIT(role);
         }
+        if (!identity_roles_check(principal.kind, principal.roles, err) ||
+            !access_check_grant_roles(req, principal.roles, err))
+                return false;
+        principal.created_by = id_str(&req->principal.id);
         if (!identity_principal_create(req->tx, &principal, req->now_ms, err))
                 return false;
         request_log_resource(req, "principal", principal.id);
@@ -222,6 +215,8 @@ static bool key_create_work(struct request *req, void *arg, struct err *err)
                 return false;
         if (principal.kind == PRINCIPAL_EXECUTOR)
                 return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
+        if (!access_check_reach(req, create->key.principal, err))
+                return false;
         if (!identity_key_create(req->tx, create->credential, &create->key, req->now_ms, err))
                 return false;
         request_log_detail(req, "key", create->key.id);

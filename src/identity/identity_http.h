@@ -6,7 +6,5 @@
 #include "identity/identity.h"
 
 enum api_principal_kind identity_api_kind(enum principal_kind kind);
-bool identity_api_roles(struct arena *arena, uint32_t roles, const enum api_role **ret_roles,
-                        size_t *ret_count, struct err *err) MUST_USE;
 bool identity_api_principal(struct arena *arena, const struct identity_principal *principal,
                             struct api_principal *ret, struct err *err) MUST_USE;

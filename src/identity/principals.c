@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/identity.h"
 
+#include "access/bindings.h"
+#include "api/services.h"
 #include "identity/cache.h"
 #include "identity/identity_sql.h"
 #include "identity/principals.h"
@@ -42,7 +44,9 @@ bool identity_principal_create(struct tx *tx, struct identity_principal *princip
         principal->created_ms = now_ms;
         principal->disabled = false;
         return sql_principal_insert(tx, principal->id, str_from(kind_names[principal->kind]),
-                                    principal->name, principal->roles, principal->workspace, now_ms, err);
+                                    principal->name, principal->workspace, now_ms, err) &&
+               access_bind_roles(tx, principal->id, principal->roles, principal->created_by, now_ms, err) &&
+               access_role_names_of(tx, principal->id, &principal->role_names, &principal->role_count, err);
 }
 
 bool principal_from_row(const struct sql_principal_get_row *row, struct identity_principal *ret,
@@ -50,7 +54,6 @@ bool principal_from_row(const struct sql_principal_get_row *row, struct identity
 {
         *ret = (struct identity_principal){.id = row->id,
                                            .name = row->name,
-                                           .roles = (uint32_t)row->roles,
                                            .workspace = row->workspace_id,
                                            .disabled = row->has_disabled_ms,
                                            .created_ms = row->created_ms};
@@ -68,7 +71,8 @@ bool identity_principal_get(struct tx *tx, struct str id, struct identity_princi
                 return false;
         if (!found)
                 return err_set(err, ERR_NOT_FOUND, "there is no such principal");
-        return principal_from_row(&row, ret, err);
+        return principal_from_row(&row, ret, err) &&
+               access_role_names_of(tx, row.id, &ret->role_names, &ret->role_count, err);
 }
 
 bool identity_principal_disable(const struct services *services, struct tx *tx, struct str id,
@@ -80,7 +84,11 @@ bool identity_principal_disable(const struct services *services, struct tx *tx, 
         if (!identity_principal_get(tx, id, &principal, err) ||
             !sql_principal_disable(tx, id, now_ms, &changes, err))
                 return false;
-        return identity_forget_on_commit(services, tx, id, err);
+        /* A program without authorization (a unit test) has nobody to keep in. */
+        if (services->access && !access_check_administrators(services->access, tx, err))
+                return false;
+        return access_forget_on_commit(services, tx, id, err) &&
+               identity_forget_on_commit(services, tx, id, err);
 }
 
 bool identity_key_create(struct tx *tx, const struct credential *credential, struct identity_key *key,

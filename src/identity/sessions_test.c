@@ -205,7 +205,7 @@ static void a_session_is_its_principal(void **state)
                 assert_int_equal(found.authenticated_ms, world->now_ms);
                 assert_int_equal(found.second_factor_ms, 0);
                 assert_int_equal(found.expires_ms, deed.secret.expires_ms);
-                assert_true(principal_may(&found, PERMISSION_KEY_MANAGE));
+                assert_false(found.scoped);
         }
 }
 
@@ -396,9 +396,9 @@ static void scopes_only_take_away(void **state)
 
         run(world, create_work, &deed);
         must(authenticate(world, deed.secret.text, &found));
-        assert_true(principal_may(&found, PERMISSION_LOG_READ));
-        assert_false(principal_may(&found, PERMISSION_KEY_MANAGE)); /* the role's, not the session's */
-        assert_false(principal_may(&found, PERMISSION_WORK_TAKE));  /* the session's, not the role's */
+        assert_true(found.scoped);
+        assert_true(permission_set_has(&found.scopes, PERMISSION_LOG_READ));
+        assert_false(permission_set_has(&found.scopes, PERMISSION_KEY_MANAGE));
 }
 
 static void a_session_of_another_tenant_is_not_found(void **state)

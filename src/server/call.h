@@ -2,6 +2,7 @@
 /* A request on its way through the pipeline. Private to src/server/pipeline*.c. */
 #pragma once
 
+#include "access/access.h"
 #include "api/request.h"
 #include "server/pipeline.h"
 #include "tenancy/places.h"
@@ -21,6 +22,7 @@ struct call {
         bool by_cookie;         /* the token came as a cookie */
         bool foreign;           /* what was named is not the caller's tenant's */
         bool logged;            /* the log has an entry of this request */
+        struct access_request access; /* req.access */
         struct rate_state rate; /* of the tightest bucket */
 
         struct tenant_place tenant;       /* of the caller; nothing for nobody */
@@ -51,6 +53,13 @@ FIBER_FN bool call_find_place(struct call *call, struct err *err) MUST_USE;
 FIBER_FN bool call_follow_home(struct call *call, struct err *err) MUST_USE;
 /* For what waits: false, for `why_stopped`, once tenant or workspace was suspended. */
 FIBER_FN bool call_still_stands(struct call *call);
+
+/* ---- authorize.c -------------------------------------------------------------------------------------- */
+
+/* Whether the caller may, at the level of the request's resource. */
+FIBER_FN bool call_authorize(struct call *call, struct err *err) MUST_USE;
+/* At the end of the request. */
+void call_authorize_done(struct call *call);
 
 /* ---- pipeline_tx.c: transactions --------------------------------------------------------------------- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/pipeline.h"
 
-#include "api/api_permissions.h"
 #include "api/problem.h"
 #include "base/clock.h"
 #include "base/log_line.h"
@@ -252,28 +251,6 @@ static bool limit_rate(struct call *call, struct err *err)
         return true;
 }
 
-/* ---- authorize
- * --------------------------------------------------------------------------------------------------- */
-
-static bool authorize(struct call *call, struct err *err)
-{
-        const struct principal *principal = &call->req.principal;
-        int permission = call->route->permission;
-
-        if (permission < 0)
-                return true;
-        if (call->route->scope == API_SCOPE_PLATFORM && !principal->platform)
-                return err_set(err, ERR_FORBIDDEN, "this is for administrators of the platform");
-        if (principal_may(principal, (unsigned)permission))
-                return true;
-        call->req.owner_only =
-                call->route->owner && permission_set_has(&principal->owner, (unsigned)permission);
-        if (!call->req.owner_only)
-                return err_set(err, ERR_FORBIDDEN, "this needs the permission %s, which no role of %s gives",
-                               permission_name((enum permission)permission), principal->id.text);
-        return true;
-}
-
 /*
  * Step-up (RFC 9470): what the contract marks with `second-factor` asks people for one that is fresh. An API
  * key is not a person who could show one: making a key asks for it, using the key does not.
@@ -366,7 +343,7 @@ static FIBER_FN bool decode(struct call *call, struct err *err)
 static FIBER_FN bool serve(struct call *call, struct err *err)
 {
         return find_route(call, err) && authenticate(call, err) && call_find_place(call, err) &&
-               limit_rate(call, err) && authorize(call, err) && check_second_factor(call, err) &&
+               limit_rate(call, err) && call_authorize(call, err) && check_second_factor(call, err) &&
                decode(call, err) && call_follow_home(call, err) && call_run(call, err) &&
                call_reply(call, err);
 }
@@ -417,6 +394,7 @@ FIBER_ENTRY void pipeline_handle(struct http_exchange *x, void *arg)
                 call_log_refusal(&call, &err);
                 call_refuse(&call, &err);
         }
+        call_authorize_done(&call);
         call_end(&call, &err);
 }
 

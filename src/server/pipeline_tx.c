@@ -129,12 +129,12 @@ static bool append_events(struct call *call, struct tx *tx, struct err *err)
         return true;
 }
 
-/* An operation for owners whose handler did not ask whose the thing is changes nothing and shows nothing. */
-static bool owner_asked(const struct call *call, struct err *err)
+/* A handler that did not ask whether the caller may do it to this resource changes nothing and shows nothing. */
+static bool resource_asked(const struct call *call, struct err *err)
 {
-        if (!call->req.owner_only || call->req.owner_asked)
+        if (!call->req.resource_open || call->req.resource_asked)
                 return true;
-        return err_set(err, ERR_INTERNAL, "the operation %s did not ask who the owner is",
+        return err_set(err, ERR_INTERNAL, "the operation %s did not ask about the resource",
                        call->route->operation);
 }
 
@@ -149,7 +149,7 @@ static bool write_steps(struct job *job, struct tx *tx, struct err *err)
                 return true;
         if (job->work && !job->work(&call->req, job->arg, err))
                 return false;
-        if (job->logs && !owner_asked(call, err))
+        if (job->logs && !resource_asked(call, err))
                 return false;
         test_step("handler ran");
         if (!arena_check(call->req.arena, err) || !append_events(call, tx, err))
@@ -262,7 +262,7 @@ FIBER_FN bool call_run(struct call *call, struct err *err)
                 ok = ok && (req->streaming || log_alone(call, err));
                 break;
         }
-        return call->replayed || (ok && owner_asked(call, err));
+        return call->replayed || (ok && resource_asked(call, err));
 }
 
 /*

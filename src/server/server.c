@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/server.h"
 
+#include "access/access.h"
 #include "api/notify.h"
 #include "approvals/control.h"
 #include "approvals/work.h"
@@ -197,6 +198,7 @@ static void hear(struct str message, void *arg)
         notify_hear(message);
         places_hear(server->services.places, message);
         identity_hear(server->services.identity, message);
+        access_hear(server->services.access, message);
 }
 
 /* Whatever the server runs itself once people have approved it. */
@@ -227,8 +229,10 @@ static bool start_steps(struct server *server, const struct config *config, stru
         server->services.places = places_new(&server->services);
         if (!server->services.identity || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
-        return arena_check(&server->strings, err) && store_listen(server->store, hear, server, err) &&
-               register_control(server, err) && prepare_tenants(server, ret_first, err) &&
+        server->services.access = access_new(&server->services, err);
+        return server->services.access && arena_check(&server->strings, err) &&
+               store_listen(server->store, hear, server, err) && register_control(server, err) &&
+               prepare_tenants(server, ret_first, err) &&
                work_start(&server->services, &server->services.work, err) &&
                make_pipeline(server, config, err) && listen_here(server, config, err);
 }
@@ -281,6 +285,7 @@ void server_stop(struct server *server)
         tls_server_free(server->tls);
         identity_free(server->services.identity);
         places_free(server->services.places);
+        access_free(server->services.access);
         store_close(server->store);
         tenant_keys_free(server->keys);
         envelope_free(server->envelope);

@@ -287,8 +287,8 @@ static bool region_work(struct tx *tx, void *arg, struct err *err)
                                   copy->tenant.platform, copy->tenant.created_ms, err) ||
             !write_rows(tx, copy, err))
                 return false;
-        return !copy->has_principal || sql_home_principal_copy(tx, person->id, person->kind, person->name,
-                                                               person->roles, person->created_ms, err);
+        return !copy->has_principal ||
+               sql_home_principal_copy(tx, person->id, person->kind, person->name, person->created_ms, err);
 }
 
 BLOCKING_FN bool regions_follow_home(const struct services *services, struct str tenant, struct str home,

@@ -179,13 +179,13 @@ ON CONFLICT DO NOTHING;
 
 -- name: home_principal_get :one
 -- in: id text
--- out: id text, kind text, name text, roles int, created_ms int
-SELECT id, kind, name, roles, created_ms FROM principal WHERE tenant_id = $1 AND id = $2;
+-- out: id text, kind text, name text, created_ms int
+SELECT id, kind, name, created_ms FROM principal WHERE tenant_id = $1 AND id = $2;
 
 -- name: home_principal_copy :exec
--- in: id text, kind text, name text, roles int, created_ms int
-INSERT INTO principal (tenant_id, id, kind, name, roles, created_ms) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (tenant_id, id) DO UPDATE SET name = EXCLUDED.name, roles = EXCLUDED.roles;
+-- in: id text, kind text, name text, created_ms int
+INSERT INTO principal (tenant_id, id, kind, name, created_ms) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, id) DO UPDATE SET name = EXCLUDED.name;
 
 -- name: tenant_self_copy :exec
 -- in: name text, tier text, region text, platform bool, created_ms int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tenancy/tenancy.h"
 
+#include "access/bindings.h"
 #include "api/api_handlers.h"
 #include "api/api_permissions.h"
 #include "api/cell.h"
@@ -32,11 +33,13 @@ static bool created_reply(struct request *req, const struct tenancy_plan *plan,
                           struct api_tenant_created *out, struct err *err)
 {
         struct arena *arena = req->arena;
+        static struct str roles[2] = {{"administrator", 13}, {"approver", 8}};
         struct identity_principal administrator = {
                 .id = arena_str(arena, id_str(&plan->principal)),
                 .kind = PRINCIPAL_USER,
                 .name = plan->administrator,
-                .roles = ROLE_BIT(ROLE_ADMINISTRATOR) | ROLE_BIT(ROLE_APPROVER),
+                .role_names = roles,
+                .role_count = 2,
                 .created_ms = plan->created_ms,
         };
 
@@ -120,6 +123,9 @@ struct self {
         struct sql_tenant_self_get_row tenant;
         struct sql_workspace_get_row workspace;
         bool has_tenant, has_workspace;
+        struct str principal;
+        struct str *roles;
+        size_t role_count;
 };
 
 static bool self_work(struct tx *tx, void *arg, struct err *err)
@@ -127,7 +133,8 @@ static bool self_work(struct tx *tx, void *arg, struct err *err)
         struct self *self = arg;
         SQL_SCOPED(workspace_list) c = {0};
 
-        return sql_tenant_self_get(tx, &self->tenant, &self->has_tenant, err) &&
+        return access_role_names_of(tx, self->principal, &self->roles, &self->role_count, err) &&
+               sql_tenant_self_get(tx, &self->tenant, &self->has_tenant, err) &&
                sql_workspace_list_open(tx, STR(""), 1, &c, err) &&
                sql_workspace_list_next(&c, &self->workspace, &self->has_workspace, err);
 }
@@ -137,7 +144,7 @@ FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in
 {
         const struct principal *principal = &req->principal;
         struct cell_ref cell = {.tenant = id_str(&principal->tenant), .region = principal->region};
-        struct self self = {0};
+        struct self self = {.principal = id_str(&principal->id)};
 
         (void)in;
         if (!cell_read(req->services->store, &cell, req->arena, self_work, &self, err))
@@ -159,5 +166,7 @@ FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in
                 out->workspace = id_str(&principal->workspace);
         else if (self.has_workspace)
                 out->workspace = self.workspace.id;
-        return identity_api_roles(req->arena, principal->roles, &out->roles, &out->roles_count, err);
+        out->roles = self.roles;
+        out->roles_count = self.role_count;
+        return true;
 }

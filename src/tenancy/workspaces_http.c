@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workspaces, as their tenant's home cell has them. Where one is stands in the directory too. */
+#include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/cell.h"
 #include "api/cursor.h"
@@ -244,6 +245,9 @@ bool workspace_update(struct request *req, const struct api_workspace_update_in 
                 return false;
         if (changes != 1)
                 return err_set(err, ERR_PRECONDITION_FAILED, "the workspace has changed meanwhile");
+        /* Conditions of bindings look at labels, owner and data mode. */
+        if (!access_forget_on_commit(req->services, req->tx, row.id, err))
+                return false;
         row.version++;
         request_log_detail(req, "data_mode", row.data_mode);
         request_event(req, "workspace.updated", row.id,

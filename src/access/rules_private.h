@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rules are made of. Private to src/access. */
+#pragma once
+
+#include "access/rules.h"
+
+#include <stdatomic.h>
+
+struct access_rules {
+        atomic_int holds;
+        struct id principal;
+        struct id tenant;
+        enum principal_kind kind;
+        bool platform; /* of the platform's own tenant */
+        bool needs_place;
+        bool has_organizations;
+        bool has_workspaces;
+        struct access_rule *rules; /* by scope, those with conditions first */
+        size_t rule_count;
+        struct access_scope *scopes; /* in the order of their ids */
+        size_t scope_count;
+        const struct access_scope *tenant_scope; /* NULL: none */
+        struct str *custom;                      /* names of the tenant's own permissions */
+        size_t custom_count;
+        struct str *groups; /* names */
+        size_t group_count;
+        size_t program_bytes;
+        struct arena arena;
+};
+
+void access_set_or(struct access_set *set, const struct access_set *other);

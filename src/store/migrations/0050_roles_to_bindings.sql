@@ -1,0 +1,15 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The roles that principals had as bits become bindings. A binding's id is made from the principal's: its
+-- last two digits, which are random, become the role.
+
+INSERT INTO access_binding (tenant_id, id, principal_id, role, level, scope_id, effect, created_ms)
+SELECT p.tenant_id, 'bnd_' || substr(p.id, 5, 24) || r.suffix, p.id, r.name, 'tenant', p.tenant_id, 'allow', p.created_ms
+  FROM principal p
+  JOIN (SELECT 1 AS bit, 'administrator' AS name, '00' AS suffix
+        UNION ALL SELECT 2, 'operator', '01'
+        UNION ALL SELECT 4, 'approver', '02'
+        UNION ALL SELECT 8, 'auditor', '03'
+        UNION ALL SELECT 16, 'agent', '04'
+        UNION ALL SELECT 32, 'executor', '05') r ON (p.roles & r.bit) <> 0;
+
+ALTER TABLE principal DROP COLUMN roles;
