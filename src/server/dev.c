@@ -10,6 +10,7 @@
 #include "base/log_line.h"
 #include "cli/cli.h"
 #include "executor/executor.h"
+#include "server/dev_postgres.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -27,17 +28,26 @@ enum { DEV_PATH_MAX = 4096, DEV_FLAGS_MAX = 64 };
 static const char page[] =
         "countersign dev: server and one executor for `test`, on an embedded store\n"
         "\n"
-        "  countersign dev [--data FOLDER] [--docker-socket PATH] [--json] [--KEY VALUE …]\n"
+        "  countersign dev [--data FOLDER] [--store postgres] [--docker-socket PATH] [--json]\n"
+        "                  [--KEY VALUE …]\n"
         "\n"
         "On an empty folder (./data unless told) it makes a tenant with an administrator\n"
         "who is also an approver, an agent, and an executor; their profiles are\n"
         "FOLDER/admin.json and FOLDER/agent.json. A second run keeps all of it. Ctrl-C\n"
-        "ends both. Keys of `countersign config reference` are flags here too. With --json it\n"
-        "prints one line of JSON instead of the page.\n";
+        "ends all. Keys of `countersign config reference` are flags here too. With --json it\n"
+        "prints one line of JSON instead of the page.\n"
+        "\n"
+        "  --store postgres        on a PostgreSQL of its own in FOLDER/postgres, which this starts and\n"
+        "                          ends; Debian's package postgresql-15 has the programs\n"
+        "  --postgres-bin FOLDER   where they are, if not under /usr/lib/postgresql\n"
+        "  --store-url URL         on a PostgreSQL that runs already (docs/scaling.md)\n";
 
 struct dev {
         const char *data;
         const char *docker_socket; /* NULL: the executor's default */
+        const char *postgres_bin;  /* NULL: where Debian has it */
+        bool on_postgres;          /* one of our own */
+        struct dev_postgres postgres;
         bool json;
         char *flags[DEV_FLAGS_MAX];
         int flag_count;
@@ -53,17 +63,33 @@ static bool path_in(char *ret, const char *folder, const char *name, struct err 
         return err_set(err, ERR_SYSTEM, "the path of the data folder is too long");
 }
 
+static bool parse_store(struct dev *dev, const char *name, struct err *err)
+{
+        dev->on_postgres = strcmp(name, "postgres") == 0;
+        return dev->on_postgres || strcmp(name, "sqlite") == 0 ||
+               err_set(err, ERR_BAD_PARAMETER, "--store is sqlite or postgres, not \"%s\"", name);
+}
+
 static bool parse(struct dev *dev, int argc, char **argv, struct err *err)
 {
         dev->data = "data";
         for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--store") == 0 && i + 1 < argc) {
+                        if (!parse_store(dev, argv[++i], err))
+                                return false;
+                        continue;
+                }
+                if (strcmp(argv[i], "--postgres-bin") == 0 && i + 1 < argc) {
+                        dev->postgres_bin = argv[++i];
+                        continue;
+                }
                 if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
                         dev->data = argv[++i];
                 else if (strcmp(argv[i], "--docker-socket") == 0 && i + 1 < argc)
                         dev->docker_socket = argv[++i];
                 else if (strcmp(argv[i], "--json") == 0)
                         dev->json = true;
-                else if (dev->flag_count < DEV_FLAGS_MAX - 2)
+                else if (dev->flag_count < DEV_FLAGS_MAX - 4)
                         dev->flags[dev->flag_count++] = argv[i];
                 else
                         return err_set(err, ERR_BAD_PARAMETER, "too many flags");
@@ -76,6 +102,33 @@ static bool parse(struct dev *dev, int argc, char **argv, struct err *err)
                path_in(dev->agent, dev->data, "agent.json", err) &&
                path_in(dev->state, dev->data, "executor", err) &&
                path_in(dev->token, dev->data, "executor.token", err);
+}
+
+/* What lies in the data folder stays in use; two stores would be two truths. */
+static bool choose_store(struct dev *dev, struct err *err)
+{
+        char embedded[DEV_PATH_MAX];
+
+        if (!path_in(embedded, dev->data, "directory.db", err))
+                return false;
+        if (dev->on_postgres && access(embedded, F_OK) == 0)
+                return err_set(
+                        err, ERR_CONFIG,
+                        "%s holds an embedded store; take another folder with --data, or leave out --store "
+                        "postgres",
+                        dev->data);
+        if (!dev->on_postgres)
+                return !dev_postgres_is_in(dev->data) ||
+                       err_set(err, ERR_CONFIG,
+                               "%s holds a PostgreSQL; say --store postgres again, or take another folder "
+                               "with "
+                               "--data",
+                               dev->data);
+        if (!dev_postgres_init(&dev->postgres, dev->data, dev->postgres_bin, err))
+                return false;
+        dev->flags[dev->flag_count++] = (char *)"--store-url";
+        dev->flags[dev->flag_count++] = dev->postgres.url;
+        return true;
 }
 
 /* One command of the client, without its output unless it fails; its exit status. */
@@ -176,8 +229,9 @@ static void print_page(const struct dev *dev, const struct server_first *first)
                "             %s (an agent)\n\n"
                "Try, in another terminal:\n\n"
                "  %s action submit test docker container.list --wait --profile %s\n\n"
-               "Ctrl-C ends server and executor; the data stays in %s.\n\n",
-               dev->admin, dev->agent, program_invocation_name, dev->agent, dev->data);
+               "Ctrl-C ends server and executor%s; the data stays in %s.\n\n",
+               dev->admin, dev->agent, program_invocation_name, dev->agent,
+               dev->on_postgres ? " and PostgreSQL" : "", dev->data);
         (void)fflush(stdout);
 }
 
@@ -203,7 +257,20 @@ static void print_json(const struct dev *dev, const struct server_first *first)
         explicit_bzero(text.ptr, text.len);
 }
 
-/* Until somebody ends us, or the executor ends by itself. */
+/* Whether the child has ended by itself; then all ends. */
+static bool has_ended(pid_t *pid, const char *what)
+{
+        int status;
+
+        if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+                return false;
+        *pid = 0;
+        log_line(LOG_ERROR, "it ended by itself; so does the server", LOG_C("what", what),
+                 LOG_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+        return true;
+}
+
+/* Until somebody ends us, or a child ends by itself. */
 static int wait_for_end(struct dev *dev)
 {
         sigset_t set;
@@ -214,18 +281,13 @@ static int wait_for_end(struct dev *dev)
         sigaddset(&set, SIGCHLD);
         for (;;) {
                 int number = 0;
-                int status;
 
                 if (sigwait(&set, &number) != 0)
                         continue;
                 if (number != SIGCHLD)
                         return EXIT_SUCCESS;
-                if (waitpid(dev->executor, &status, WNOHANG) == dev->executor) {
-                        dev->executor = 0;
-                        log_line(LOG_ERROR, "the executor ended; so does the server",
-                                 LOG_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+                if (has_ended(&dev->executor, "the executor") || has_ended(&dev->postgres.pid, "PostgreSQL"))
                         return EXIT_FAILURE;
-                }
         }
 }
 
@@ -248,9 +310,10 @@ static bool prepare(struct dev *dev, const struct server_first *first, struct er
         return (enrolled || announce_executor(dev, err)) && start_executor(dev, enrolled, err);
 }
 
-static int run(struct dev *dev, const struct config *config, struct err *err)
+static int run(struct dev *dev, struct arena *arena, const struct config *config, struct err *err)
 {
-        struct server_first first;
+        struct server_first first = {0};
+        const char *region = arena_str(arena, config->region).ptr;
         sigset_t child;
         int status = EXIT_FAILURE;
 
@@ -258,7 +321,8 @@ static int run(struct dev *dev, const struct config *config, struct err *err)
         sigaddset(&child, SIGCHLD);
         pthread_sigmask(SIG_BLOCK, &child, NULL);
         server_block_signals();
-        if (server_start(config, &dev->server, &first, err) && prepare(dev, &first, err)) {
+        if ((!dev->on_postgres || dev_postgres_start(&dev->postgres, region, err)) &&
+            server_start(config, &dev->server, &first, err) && prepare(dev, &first, err)) {
                 (dev->json ? print_json : print_page)(dev, &first);
                 status = wait_for_end(dev);
         } else {
@@ -267,6 +331,7 @@ static int run(struct dev *dev, const struct config *config, struct err *err)
         explicit_bzero(&first, sizeof(first));
         stop_executor(dev);
         server_stop(dev->server);
+        dev_postgres_stop(&dev->postgres);
         return status;
 }
 
@@ -293,14 +358,14 @@ int dev_main(int argc, char **argv)
         dev = arena_alloc(&arena, sizeof(*dev));
         if (!dev)
                 return EXIT_FAILURE;
-        if (!parse(dev, argc, argv, &err)) {
+        if (!parse(dev, argc, argv, &err) || !choose_store(dev, &err)) {
                 (void)fprintf(stderr, "countersign dev: %s\n", err.message);
         } else if (!config_load(&arena, dev->flag_count, dev->flags, environ, &config, &problems)) {
                 (void)fprintf(stderr, "%.*s", STR_ARG(buf_str(&problems)));
         } else {
                 /* A line for each request would hide what a beginner is to read. */
                 log_configure(LOG_WARN, LOG_TEXT);
-                status = run(dev, &config, &err);
+                status = run(dev, &arena, &config, &err);
         }
         return status;
 }
