@@ -24,6 +24,7 @@ struct call {
         bool logged;            /* the log has an entry of this request */
         struct access_request access; /* req.access */
         struct rate_state rate; /* of the tightest bucket */
+        const char *rate_whose; /* "tenant", "principal"; NULL: an address's */
 
         struct tenant_place tenant;       /* of the caller; nothing for nobody */
         struct workspace_place workspace; /* in scope workspace */
@@ -85,5 +86,5 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why);
 bool call_encode(struct call *call, struct buf *buf, struct err *err) MUST_USE;
 int call_status(const struct call *call);
 /* Headers of every reply; at most as many as fit. */
-enum { REPLY_HEADERS_MAX = REQUEST_HEADERS_MAX + 12 };
+enum { REPLY_HEADERS_MAX = REQUEST_HEADERS_MAX + 14 };
 size_t call_headers(struct call *call, const char *content_type, struct http_header *headers);

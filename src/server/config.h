@@ -48,8 +48,9 @@ struct config {
         int64_t drain_ms;
 
         /* Requests a second, and how many may come at once. 0: no limit. */
-        int64_t rate_principal, burst_principal;
-        int64_t rate_tenant, burst_tenant;
+        struct str rate_basic_tenant, rate_basic_principal; /* as rate_limit_parse reads them */
+        struct str rate_standard_tenant, rate_standard_principal;
+        struct str rate_enterprise_tenant, rate_enterprise_principal;
         int64_t rate_address, burst_address;
 
         struct str log_level;

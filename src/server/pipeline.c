@@ -8,6 +8,7 @@
 #include "identity/pages.h"
 #include "identity/sessions.h"
 #include "server/call.h"
+#include "server/rate_shared.h"
 #include "server/trace.h"
 
 /* One text for whatever is not there or not the caller's, so that nothing tells the two apart. */
@@ -105,8 +106,8 @@ static bool limit_address(struct call *call, struct err *err)
 {
         struct pipeline *pipeline = call->pipeline;
 
-        return rate_take(pipeline->rates, 'a', call->req.peer, &pipeline->rate_address, clock_mono_us(),
-                         &call->rate) ||
+        return rate_take(pipeline->rates_addresses, 'a', call->req.peer, &pipeline->rate_address,
+                         clock_mono_us(), &call->rate) ||
                rate_refuse(call, "address", err);
 }
 
@@ -228,26 +229,39 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
 /* ---- rate limit
  * ------------------------------------------------------------------------------------------------ */
 
-static bool limit_rate(struct call *call, struct err *err)
+static FIBER_FN bool take(struct call *call, char kind, struct str name, const struct rate_limit *limit,
+                          struct rate_state *ret)
+{
+        const struct services *services = call->req.services;
+        struct rate_table *table = call->pipeline->rates;
+
+        if (store_is_shared(services->store))
+                return rate_take_shared(services, table, kind, name, limit, clock_mono_us(), ret);
+        return rate_take(table, kind, name, limit, clock_mono_us(), ret);
+}
+
+static FIBER_FN bool limit_rate(struct call *call, struct err *err)
 {
         struct pipeline *pipeline = call->pipeline;
         const struct principal *principal = &call->req.principal;
         struct rate_state tenant;
-        int64_t now_us;
 
         if (principal->kind == PRINCIPAL_NOBODY)
                 return true;
-        now_us = clock_mono_us();
-        if (!rate_take(pipeline->rates, 'p', id_str(&principal->id), &pipeline->rate_principal, now_us,
-                       &call->rate))
+        call->rate_whose = "principal";
+        if (!take(call, 'p', id_str(&principal->id), &pipeline->tiers[call->tenant.tier].principal,
+                  &call->rate))
                 return rate_refuse(call, "principal", err);
-        if (!rate_take(pipeline->rates, 't', id_str(&principal->tenant), &pipeline->rate_tenant, now_us,
-                       &tenant)) {
+        if (!take(call, 't', id_str(&principal->tenant), &pipeline->tiers[call->tenant.tier].tenant,
+                  &tenant)) {
                 call->rate = tenant;
+                call->rate_whose = "tenant";
                 return rate_refuse(call, "tenant", err);
         }
-        if (tenant.limited && (!call->rate.limited || tenant.remaining < call->rate.remaining))
+        if (tenant.limited && (!call->rate.limited || tenant.remaining < call->rate.remaining)) {
                 call->rate = tenant;
+                call->rate_whose = "tenant";
+        }
         return true;
 }
 

@@ -14,14 +14,17 @@
 #include "io/http_server.h"
 #include "server/metrics.h"
 #include "server/rate.h"
+#include "tenancy/places.h"
 
 /* One for the process; constant while requests run. */
 struct pipeline {
         const struct services *services;
         struct metrics *metrics;
-        struct rate_table *rates;
-        struct rate_limit rate_principal;
-        struct rate_limit rate_tenant;
+        struct rate_table *rates;           /* of tenants and principals */
+        struct rate_table *rates_addresses; /* a flood of addresses pushes nobody else out */
+        struct {
+                struct rate_limit tenant, principal;
+        } tiers[TIER_COUNT];
         struct rate_limit rate_address;
         int64_t request_timeout_ms;
         bool log_requests;

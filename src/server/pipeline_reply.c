@@ -33,6 +33,18 @@ static size_t rate_headers(struct call *call, struct http_header *headers)
                 (struct http_header){STR("RateLimit-Remaining"), number_text(call, call->rate.remaining)};
         headers[count++] =
                 (struct http_header){STR("RateLimit-Reset"), number_text(call, call->rate.reset_s)};
+        /* The window is how long an empty bucket takes to fill. */
+        headers[count++] = (struct http_header){
+                STR("RateLimit-Policy"),
+                arena_printf(call->req.arena, "\"%s\";q=%lld;w=%lld",
+                             call->rate_whose ? call->rate_whose : "address", (long long)call->rate.limit,
+                             (long long)((call->rate.limit + call->rate.per_second - 1) /
+                                         (call->rate.per_second > 0 ? call->rate.per_second : 1)))};
+        headers[count++] = (struct http_header){STR("RateLimit"),
+                                                arena_printf(call->req.arena, "\"%s\";r=%lld;t=%lld",
+                                                             call->rate_whose ? call->rate_whose : "address",
+                                                             (long long)call->rate.remaining,
+                                                             (long long)call->rate.reset_s)};
         return count;
 }
 

@@ -18,10 +18,20 @@ struct rate_limit {
         int64_t burst;
 };
 
-/* What RateLimit-Limit, -Remaining and -Reset say (draft-ietf-httpapi-ratelimit-headers-07). */
+/* Tokens are counted in millionths of a request, so that a slow rate refills evenly. */
+#define RATE_TOKEN ((int64_t)1000000)
+
+/* "100/s burst 400", or "none". CONFIG. */
+bool rate_limit_parse(struct str text, struct rate_limit *ret, struct err *err) MUST_USE;
+
+/*
+ * What RateLimit-Limit, -Remaining and -Reset say (draft-ietf-httpapi-ratelimit-headers-07), and
+ * RateLimit-Policy and RateLimit, which come after them (version 10 of the same draft).
+ */
 struct rate_state {
         bool limited; /* whether there is a limit at all */
         int64_t limit;
+        int64_t per_second;
         int64_t remaining;
         int64_t reset_s; /* until the bucket is full again; for a refused request until one is allowed */
 };
@@ -35,3 +45,15 @@ void rate_table_free(struct rate_table *table);
  */
 bool rate_take(struct rate_table *table, char kind, struct str name, const struct rate_limit *limit,
                int64_t mono_us, struct rate_state *ret);
+
+/*
+ * For budgets that nodes share (rate_shared.h): a bucket that is filled by
+ * rate_add_leased alone. RATE_EMPTY: fetch more; RATE_REFUSED: there was none
+ * lately.
+ */
+enum rate_spend { RATE_SPENT, RATE_EMPTY, RATE_REFUSED };
+enum rate_spend rate_spend_leased(struct rate_table *table, char kind, struct str name,
+                                  const struct rate_limit *limit, int64_t mono_us, struct rate_state *ret);
+/* `left`: what the shared bucket has besides; when nothing was granted, nobody asks before `again_us`. */
+void rate_add_leased(struct rate_table *table, char kind, struct str name, const struct rate_limit *limit,
+                     int64_t granted, int64_t left, int64_t again_us);

@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "identity/authenticate.h"
 #include "keys/tenant_keys.h"
+#include "server/rate_shared.h"
 #include "server/state.h"
 #include "store/store.h"
 #include "tenancy/places.h"
@@ -121,6 +122,32 @@ static void open_exchanges(struct pipeline *pipeline)
 #endif
 }
 
+static bool read_limits(struct pipeline *pipeline, const struct config *config, struct err *err)
+{
+        const struct {
+                const char *key;
+                struct str text;
+                struct rate_limit *limit;
+        } limits[] = {
+                {"rate.basic-tenant", config->rate_basic_tenant, &pipeline->tiers[TIER_BASIC].tenant},
+                {"rate.basic-principal", config->rate_basic_principal,
+                 &pipeline->tiers[TIER_BASIC].principal},
+                {"rate.standard-tenant", config->rate_standard_tenant,
+                 &pipeline->tiers[TIER_STANDARD].tenant},
+                {"rate.standard-principal", config->rate_standard_principal,
+                 &pipeline->tiers[TIER_STANDARD].principal},
+                {"rate.enterprise-tenant", config->rate_enterprise_tenant,
+                 &pipeline->tiers[TIER_ENTERPRISE].tenant},
+                {"rate.enterprise-principal", config->rate_enterprise_principal,
+                 &pipeline->tiers[TIER_ENTERPRISE].principal},
+        };
+
+        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+                if (!rate_limit_parse(limits[i].text, limits[i].limit, err))
+                        return err_prefix(err, "%s", limits[i].key);
+        return true;
+}
+
 static bool make_pipeline(struct server *server, const struct config *config, struct err *err)
 {
         struct pipeline *pipeline = &server->pipeline;
@@ -128,15 +155,14 @@ static bool make_pipeline(struct server *server, const struct config *config, st
         pipeline->services = &server->services;
         pipeline->metrics = metrics_new(api_route_count);
         pipeline->rates = rate_table_new();
-        pipeline->rate_principal = (struct rate_limit){config->rate_principal, config->burst_principal};
-        pipeline->rate_tenant = (struct rate_limit){config->rate_tenant, config->burst_tenant};
+        pipeline->rates_addresses = rate_table_new();
         pipeline->rate_address = (struct rate_limit){config->rate_address, config->burst_address};
         pipeline->request_timeout_ms = config->request_timeout_ms;
         pipeline->log_requests = config->log_requests;
         open_exchanges(pipeline);
-        if (!pipeline->metrics || !pipeline->rates)
+        if (!pipeline->metrics || !pipeline->rates || !pipeline->rates_addresses)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
-        return true;
+        return read_limits(pipeline, config, err) && rate_shared_start(&server->services, err);
 }
 
 static bool listen_here(struct server *server, const struct config *config, struct err *err)
@@ -290,6 +316,7 @@ void server_stop(struct server *server)
         tenant_keys_free(server->keys);
         envelope_free(server->envelope);
         rate_table_free(server->pipeline.rates);
+        rate_table_free(server->pipeline.rates_addresses);
         metrics_free(server->pipeline.metrics);
         arena_done(&server->strings);
         heap_free(server);

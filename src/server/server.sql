@@ -17,3 +17,32 @@ ON CONFLICT (tenant_id, principal_id, operation, key) DO UPDATE
 -- name: idempotency_prune :exec
 -- in: now_ms int
 DELETE FROM idempotency WHERE tenant_id = $1 AND expires_ms <= $2;
+
+-- ---- budgets that nodes share (rate_shared.h) ----
+
+-- name: rate_bucket_insert :exec
+-- directory
+-- in: name text, tokens int, at_ms int
+INSERT INTO rate_bucket (name, tokens, at_ms) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING;
+
+-- Holds the row until the end of the transaction.
+-- name: rate_bucket_lock :exec
+-- directory
+-- in: name text
+UPDATE rate_bucket SET at_ms = at_ms WHERE name = $1;
+
+-- name: rate_bucket_get :one
+-- directory
+-- in: name text
+-- out: tokens int, at_ms int
+SELECT tokens, at_ms FROM rate_bucket WHERE name = $1;
+
+-- name: rate_bucket_put :exec
+-- directory
+-- in: name text, tokens int, at_ms int
+UPDATE rate_bucket SET tokens = $2, at_ms = $3 WHERE name = $1;
+
+-- name: rate_bucket_prune :exec
+-- directory
+-- in: before_ms int
+DELETE FROM rate_bucket WHERE at_ms < $1;

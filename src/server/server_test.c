@@ -239,6 +239,45 @@ static void many_names_do_not_free_a_busy_one(void **state)
         rate_table_free(table);
 }
 
+static void a_limit_is_written_as_people_say_it(void **state)
+{
+        struct rate_limit limit;
+        struct err err;
+
+        (void)state;
+        assert_true(rate_limit_parse(STR("100/s burst 400"), &limit, &err));
+        assert_int_equal(limit.per_second, 100);
+        assert_int_equal(limit.burst, 400);
+        assert_true(rate_limit_parse(STR("none"), &limit, &err));
+        assert_int_equal(limit.per_second, 0);
+        assert_false(rate_limit_parse(STR("100"), &limit, &err));
+        assert_false(rate_limit_parse(STR("100/m burst 4"), &limit, &err));
+        assert_false(rate_limit_parse(STR("0/s burst 4"), &limit, &err));
+        assert_false(rate_limit_parse(STR("5/s burst 4 more"), &limit, &err));
+        assert_false(rate_limit_parse(STR(""), &limit, &err));
+}
+
+static void what_was_leased_is_spent_once(void **state)
+{
+        struct rate_table *table = rate_table_new();
+        struct rate_limit limit = {.per_second = 10, .burst = 100};
+        struct rate_state rate;
+        int64_t now = 1000000;
+
+        (void)state;
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now, &rate), RATE_EMPTY);
+        rate_add_leased(table, 't', STR("a"), &limit, 2, 7, now + 500);
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now, &rate), RATE_SPENT);
+        assert_int_equal(rate.remaining, 8);
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now, &rate), RATE_SPENT);
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now, &rate), RATE_EMPTY);
+        /* Nothing was granted: until then nobody asks again. */
+        rate_add_leased(table, 't', STR("a"), &limit, 0, 0, now + 500);
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now + 499, &rate), RATE_REFUSED);
+        assert_int_equal(rate_spend_leased(table, 't', STR("a"), &limit, now + 500, &rate), RATE_EMPTY);
+        rate_table_free(table);
+}
+
 static void a_trace_parent_is_checked(void **state)
 {
         static const char *const bad[] = {
@@ -266,11 +305,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(the_default_configuration_holds),   TEST(every_mistake_has_its_line_and_key),
-                TEST(all_mistakes_are_told_at_once),     TEST(flags_win_over_the_environment),
-                TEST(what_is_printed_can_be_read_again), TEST(passwords_in_urls_are_not_printed),
-                TEST(the_reference_is_the_table),        TEST(a_bucket_empties_and_refills),
-                TEST(many_names_do_not_free_a_busy_one), TEST(a_trace_parent_is_checked),
+                TEST(the_default_configuration_holds),     TEST(every_mistake_has_its_line_and_key),
+                TEST(all_mistakes_are_told_at_once),       TEST(flags_win_over_the_environment),
+                TEST(what_is_printed_can_be_read_again),   TEST(passwords_in_urls_are_not_printed),
+                TEST(the_reference_is_the_table),          TEST(a_bucket_empties_and_refills),
+                TEST(many_names_do_not_free_a_busy_one),   TEST(a_trace_parent_is_checked),
+                TEST(a_limit_is_written_as_people_say_it), TEST(what_was_leased_is_spent_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,7 +176,8 @@ class Server:
     def start(self, env=None, ready=True):
         """Takes a free port at the first start, and the same one ever after."""
         self.process = Process(["server", "--data-folder", self.data, "--listen-port", self.port,
-                                "--rate-address", "0", *self.options], env={**self.env, **(env or {})})
+                                "--rate-address", "0", "--rate-standard-tenant", "none", "--rate-standard-principal", "none",
+                                *self.options], env={**self.env, **(env or {})})
         if ready:
             self.url = self.process.wait_for(r"serving.*(http://[0-9.]+:\d+)").group(1)
             self.port = int(self.url.rsplit(":", 1)[1])

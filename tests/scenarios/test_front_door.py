@@ -103,7 +103,7 @@ def test_who_lacks_the_permission_is_told_which(tenant):
 
 
 def test_too_many_requests_are_told_when_to_come_back(make_server):
-    server = make_server(options=["--rate-principal", "2", "--rate-principal-burst", "5"]).start()
+    server = make_server(options=["--rate-standard-principal", "2/s burst 5"]).start()
     api = server.api(server.bootstrap_key)
     replies = [api.request("GET", "/v1/whoami") for _ in range(12)]
     allowed = [r for r in replies if r.status_code == 200]
@@ -112,6 +112,8 @@ def test_too_many_requests_are_told_when_to_come_back(make_server):
     assert 5 <= len(allowed) < 12
     assert allowed[0].headers["RateLimit-Limit"] == "5"
     assert allowed[0].headers["RateLimit-Remaining"] == "4"
+    assert allowed[0].headers["RateLimit-Policy"] == '"principal";q=5;w=3'
+    assert allowed[0].headers["RateLimit"].startswith('"principal";r=4;t=')
     assert refused[0].json()["code"] == "RATE_LIMITED"
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert server.api().request("GET", "/healthz").status_code == 200
