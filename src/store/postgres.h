@@ -44,8 +44,10 @@ struct pg_pool {
         const char *url;
         pthread_mutex_t lock;
         pthread_cond_t returned;
-        struct conn *idle; /* newest first; guarded by lock */
-        unsigned open;     /* given out and idle; guarded by lock */
+        struct conn *idle;         /* newest first; guarded by lock */
+        unsigned open;             /* given out and idle; guarded by lock */
+        bool checked;              /* it has served: who asks now is a client, not who starts the server */
+        _Atomic int64_t warned_us; /* when the log was last told that there is no connection */
         /* Listening for other nodes. */
         pthread_t listener;
         bool listens;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "base/log_line.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -74,6 +75,20 @@ static bool session_start(struct pg_conn *conn, struct err *err)
         return PQenterPipelineMode(conn->pq) || pg_fail_conn(conn, "opening", err);
 }
 
+/* Hosts and their troubles are for the operator's log, once a second; a client needs to know what to do. */
+static void hide_reason(struct pg_pool *pool, struct err *err)
+{
+        int64_t now_us = clock_mono_us(), before_us = atomic_load(&pool->warned_us);
+
+        if (!pool->checked)
+                return;
+        if (now_us - before_us > 1000000 &&
+            atomic_compare_exchange_strong(&pool->warned_us, &before_us, now_us))
+                log_line(LOG_WARN, "no connection to the database", LOG_C("schema", pool->schema),
+                         LOG_C("error", err->message));
+        err_set(err, err->code, "the database cannot be reached just now; nothing was changed, try again");
+}
+
 bool pg_reconnect(struct pg_conn *conn, struct err *err)
 {
         PQfinish(conn->pq);
@@ -83,6 +98,8 @@ bool pg_reconnect(struct pg_conn *conn, struct err *err)
                 memset(conn->prepared, 0, conn->prepared_count * sizeof(bool));
         conn->pq = pg_connect(conn->pool->url, err);
         conn->base.broken = !conn->pq || !session_start(conn, err);
+        if (conn->base.broken)
+                hide_reason(conn->pool, err);
         return !conn->base.broken;
 }
 

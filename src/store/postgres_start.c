@@ -80,6 +80,7 @@ bool pg_check_pool(struct pg_pool *pool, struct err *err)
                 return false;
         ok = check_connection(conn, err);
         conn->base.broken |= !ok;
+        pool->checked |= ok;
         pg_give_back(&conn->base);
         return ok;
 }

@@ -52,6 +52,13 @@ class Place:
             raise RuntimeError(f"{text}:\n{result.stderr}")
         return [line.split("\x1f") for line in result.stdout.splitlines()]
 
+    def sql_or_none(self, text, database="postgres"):
+        """The same; None while the server does not answer."""
+        try:
+            return self.sql(text, database)
+        except RuntimeError:
+            return None
+
     def migrated(self, program, region="local"):
         """A new database with the schemas that the program makes; its name."""
         name = self.database()
@@ -99,6 +106,12 @@ class Postgres(Place):
     def start(self):
         self._run(programs() / "pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.log, "start")
 
+    def start_again(self):
+        """After whatever it went down with, or has not gone down with yet."""
+        subprocess.run(as_postgres([programs() / "pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop"]), cwd="/",
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        self.start()
+
     def stop(self, how="fast"):
         """`fast`, or `immediate`: as if it had crashed."""
         self._run(programs() / "pg_ctl", "-D", self.data, "-w", "-m", how, "stop")
@@ -106,6 +119,8 @@ class Postgres(Place):
     def remove(self):
         try:
             self.stop("immediate")
+        except RuntimeError:
+            pass  # a test has ended it
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
