@@ -180,5 +180,5 @@ def test_a_suspended_workspace_can_only_be_read(staffed):
     staffed.anna.refused_decision("CONFLICT", action)
     assert api.ok("POST", f"{place}/resume")["state"] == "active"
     staffed.anna.decide(action)
-    staffed.bot.api.refused("FORBIDDEN", "POST", f"{place}/suspend")
+    staffed.anna.api.refused("FORBIDDEN", "POST", f"{place}/suspend")
     api.refused("NOT_FOUND", "POST", f"{staffed.path}/workspaces/wsp_00000000000000000000000000/suspend")
