@@ -94,6 +94,14 @@ static bool outcome_to_api(struct arena *arena, const struct sql_action_get_row 
         return true;
 }
 
+/* Open, and therefore there; closed and kept; closed and gone. */
+static enum api_action_content content_state(const struct action *action)
+{
+        if (!action->row.statement.ptr)
+                return API_ACTION_CONTENT_GONE;
+        return action_state_is_closed(action->state) ? API_ACTION_CONTENT_KEPT : API_ACTION_CONTENT_OPEN;
+}
+
 bool action_to_api(struct request *req, const struct action *action, struct api_action *out, struct err *err)
 {
         const struct sql_action_get_row *row = &action->row;
@@ -113,6 +121,7 @@ bool action_to_api(struct request *req, const struct action *action, struct api_
                 .effect = api_effect_from(row->effect),
                 .rule = row->rule,
                 .digest = row->digest,
+                .content = content_state(action),
                 .statement = row->statement,
                 .executor = row->executor_id,
                 .task_name = row->task_name,
@@ -126,7 +135,8 @@ bool action_to_api(struct request *req, const struct action *action, struct api_
         };
         return (!row->has_decisions || requirement_to_api(req->arena, row, out, err)) &&
                (!row->outcome.ptr || outcome_to_api(req->arena, row, out, err)) &&
-               decisions_to_api(req, row->id, out, err) && rendering_to_api(req->arena, row, out, err) &&
+               decisions_to_api(req, row->id, out, err) &&
+               (!row->statement.ptr || rendering_to_api(req->arena, row, out, err)) &&
                arena_check(req->arena, err);
 }
 

@@ -133,7 +133,7 @@ static bool page_add(struct request *req, struct page *page, const struct sql_ac
                 page->next = cursor_make(req->arena, page->items[page->count - 1].id);
                 return true;
         }
-        return action_from_row(row, &action, err) &&
+        return action_from_row(req->tx, row, &action, err) &&
                action_to_api(req, &action, &page->items[page->count++], err);
 }
 
@@ -233,11 +233,19 @@ static bool output_work(struct request *req, void *arg, struct err *err)
         struct output *output = arg;
         const struct sql_action_get_row *row = &output->action.row;
 
-        if (!action_find(req, output->id, &output->action, err) ||
+        if (!action_find(req, output->id, &output->action, err))
+                return false;
+        output->out->offset = output->offset;
+        /* Who followed to the end has all of it, and learns that this is the end. */
+        if (!row->content_key.ptr && output->offset >= row->output_sent) {
+                output->out->data = STR("");
+                output->out->final = true;
+                return true;
+        }
+        if (!action_has_content(&output->action, err) ||
             !approvals_output_read(req->tx, &output->action, output->offset, OUTPUT_PIECE_BYTES,
                                    &output->out->data, err))
                 return false;
-        output->out->offset = output->offset;
         output->out->final = action_state_is_closed(output->action.state) &&
                              output->offset + (int64_t)output->out->data.len >= row->output_kept;
         return true;

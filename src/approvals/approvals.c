@@ -3,6 +3,7 @@
 
 #include "api/notify.h"
 #include "api/outbox.h"
+#include "approvals/content.h"
 #include "approvals/entry.h"
 #include "approvals/move.h"
 #include "base/json_write.h"
@@ -10,9 +11,12 @@
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
-bool action_from_row(const struct sql_action_get_row *row, struct action *ret, struct err *err)
+bool action_from_row(struct tx *tx, const struct sql_action_get_row *row, struct action *ret,
+                     struct err *err)
 {
         ret->row = *row;
+        if (!content_open_row(tx, &ret->row, err))
+                return false;
         return action_state_from(row->state, &ret->state) ||
                err_set(err, ERR_INTERNAL, "action %.*s is in the state \"%.*s\"", STR_ARG(row->id),
                        STR_ARG(row->state));
@@ -27,7 +31,16 @@ bool approvals_get(struct tx *tx, struct str workspace, struct str id, struct ac
                 return false;
         if (!found)
                 return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        return action_from_row(&row, ret, err);
+        return action_from_row(tx, &row, ret, err);
+}
+
+bool action_has_content(const struct action *action, struct err *err)
+{
+        return action->row.statement.ptr ||
+               err_set(err, ERR_CONTENT_GONE,
+                       "the workspace keeps metadata only: what the action %.*s carried was erased when it "
+                       "closed",
+                       STR_ARG(action->row.id));
 }
 
 bool action_is_due(const struct action *action, int64_t now_ms)
@@ -90,6 +103,8 @@ bool action_move(struct tx *tx, struct action *action, enum action_event event, 
                 return false;
         if (changes != 1)
                 return true;
+        if (closes && !content_close(tx, &action->row, err))
+                return false;
         *ret_moved = true;
         action->state = to;
         action->row.state = str_from(action_state_name(to));
@@ -130,40 +145,64 @@ static struct str join_roles(struct arena *arena, const struct statement *statem
         return arena_str(arena, buf_str(&buf));
 }
 
+/* What the action carries, sealed; nothing of it when it closes at once and nothing is kept. */
+static bool seal_new(struct tx *tx, const struct action_new *action, struct sql_action_insert_in *in,
+                     struct err *err)
+{
+        CONTENT_SCOPED content = {0};
+        bool kept;
+
+        if (!content_is_kept(tx, action->statement->workspace, &kept, err))
+                return false;
+        in->keeps_content = kept ? 1 : 0;
+        return (action->denied && !kept) ||
+               (content_new(tx, in->id, &content, &in->content_key, err) &&
+                content_seal(tx, &content, STR("statement"), action->bytes, &in->statement, err) &&
+                content_seal(tx, &content, STR("task_name"), action->task_name, &in->sealed_task_name,
+                             err) &&
+                content_seal(tx, &content, STR("instruction"), action->instruction, &in->sealed_instruction,
+                             err));
+}
+
+static void fill_insert(struct tx *tx, const struct action_new *action, enum action_state state,
+                        const int64_t *decisions, struct sql_action_insert_in *ret)
+{
+        const struct statement *s = action->statement;
+
+        *ret = (struct sql_action_insert_in){
+                .id = s->action,
+                .workspace_id = s->workspace,
+                .state = str_from(action_state_name(state)),
+                .environment = s->environment,
+                .connector = s->connector,
+                .operation = s->operation,
+                .target = s->has_target ? s->target_name : STR_NULL,
+                .effect = str_from(effect_name(s->effect)),
+                .requester_id = s->requester_id,
+                .rule = s->rule,
+                .decisions = *decisions > 0 ? decisions : NULL,
+                .roles = join_roles(tx_arena(tx), s),
+                .digest = action->digest,
+                .created_ms = s->created_ms,
+                .expires_ms = s->expires_ms,
+                .closed_ms = action->denied ? &s->created_ms : NULL,
+        };
+}
+
 bool approvals_submit(struct tx *tx, const struct action_new *action, struct action *ret, struct err *err)
 {
         const struct statement *s = action->statement;
         enum action_event event = action->denied ? ACTION_EVENT_DENY : ACTION_EVENT_SUBMIT;
         int64_t decisions = s->decisions;
+        struct sql_action_insert_in in;
         enum action_state state;
         bool moved;
 
         if (!action_next(ACTION_NEW, event, &state))
                 return err_set(err, ERR_INTERNAL, "an action cannot begin with \"%s\"",
                                action_event_name(event));
-        if (!sql_action_insert(tx,
-                               &(struct sql_action_insert_in){
-                                       .id = s->action,
-                                       .workspace_id = s->workspace,
-                                       .state = str_from(action_state_name(state)),
-                                       .environment = s->environment,
-                                       .connector = s->connector,
-                                       .operation = s->operation,
-                                       .target = s->has_target ? s->target_name : STR_NULL,
-                                       .effect = str_from(effect_name(s->effect)),
-                                       .requester_id = s->requester_id,
-                                       .rule = s->rule,
-                                       .decisions = decisions > 0 ? &decisions : NULL,
-                                       .roles = join_roles(tx_arena(tx), s),
-                                       .digest = action->digest,
-                                       .statement = action->bytes,
-                                       .task_name = action->task_name,
-                                       .instruction = action->instruction,
-                                       .created_ms = s->created_ms,
-                                       .expires_ms = s->expires_ms,
-                                       .closed_ms = action->denied ? &s->created_ms : NULL,
-                               },
-                               err) ||
+        fill_insert(tx, action, state, &decisions, &in);
+        if (!seal_new(tx, action, &in, err) || !sql_action_insert(tx, &in, err) ||
             !approvals_get(tx, s->workspace, s->action, ret, err))
                 return false;
         if (action->denied || decisions > 0)
@@ -241,7 +280,8 @@ bool approvals_envelope(struct tx *tx, const struct action *action, const struct
         struct dsse_signature *signatures;
         size_t count, kept = 0;
 
-        if (!approvals_decisions(tx, action->row.id, &decisions, &count, err))
+        if (!action_has_content(action, err) ||
+            !approvals_decisions(tx, action->row.id, &decisions, &count, err))
                 return false;
         signatures = ARENA_ARRAY(tx_arena(tx), struct dsse_signature, count);
         if (!signatures)

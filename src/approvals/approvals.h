@@ -50,7 +50,15 @@ bool approvals_submit(struct tx *tx, const struct action_new *action, struct act
 /* NOT_FOUND also when the action is in another workspace. */
 bool approvals_get(struct tx *tx, struct str workspace, struct str id, struct action *ret,
                    struct err *err) MUST_USE;
-bool action_from_row(const struct sql_action_get_row *row, struct action *ret, struct err *err) MUST_USE;
+bool action_from_row(struct tx *tx, const struct sql_action_get_row *row, struct action *ret,
+                     struct err *err) MUST_USE;
+
+/*
+ * Whether what the action carries is still there: the statement, the asker's
+ * words, the output, the executor's message. CONTENT_GONE once it is closed in a
+ * workspace that keeps metadata only; row.statement is NULL then.
+ */
+bool action_has_content(const struct action *action, struct err *err) MUST_USE;
 
 /* Whether its time is up though the row does not say so yet. */
 bool action_is_due(const struct action *action, int64_t now_ms);

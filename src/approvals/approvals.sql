@@ -21,18 +21,19 @@ ON CONFLICT (tenant_id, version) DO NOTHING;
 -- ---- actions ----
 
 -- name: action_insert :exec
--- in struct: id text, workspace_id text, state text, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name text?, instruction text?, created_ms int, expires_ms int, closed_ms int?
+-- in struct: id text, workspace_id text, state text, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, sealed_task_name blob?, sealed_instruction blob?, created_ms int, expires_ms int, closed_ms int?, keeps_content int, content_key blob?
 INSERT INTO action (tenant_id, id, workspace_id, state, revision, environment, connector, operation, target, effect,
-       requester_id, rule, decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms,
-       closed_ms, output_sent, output_kept)
-VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0, 0);
+       requester_id, rule, decisions, roles, digest, statement, sealed_task_name, sealed_instruction, created_ms,
+       expires_ms, closed_ms, keeps_content, content_key, output_sent, output_kept)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0);
 
 -- name: action_get :one
 -- in: workspace_id text, id text
--- out: id text, workspace_id text, state text, revision int, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name text?, instruction text?, created_ms int, expires_ms int, decided_ms int?, closed_ms int?, claim_id text?, executor_id text?, report text?, outcome text?, message text?, started_ms int?, ended_ms int?, output_bytes int?, output_sha256 text?, output_truncated int?, output_sent int, output_kept int
+-- out: id text, workspace_id text, state text, revision int, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name blob?, instruction blob?, created_ms int, expires_ms int, decided_ms int?, closed_ms int?, claim_id text?, executor_id text?, report_sha256 text?, outcome text?, message text?, sealed_message blob?, keeps_content bool, content_key blob?, started_ms int?, ended_ms int?, output_bytes int?, output_sha256 text?, output_truncated int?, output_sent int, output_kept int
 SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
-       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
-       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
+       created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
+       sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
        output_truncated, output_sent, output_kept
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3;
 
@@ -41,8 +42,9 @@ SELECT id, workspace_id, state, revision, environment, connector, operation, tar
 -- in: workspace_id text, before text, most int
 -- out: as action_get
 SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
-       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
-       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
+       created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
+       sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
        output_truncated, output_sent, output_kept
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND ($3 = '' OR id < $3)
  ORDER BY id DESC LIMIT $4;
@@ -51,8 +53,9 @@ SELECT id, workspace_id, state, revision, environment, connector, operation, tar
 -- in: workspace_id text, state text, before text, most int
 -- out: as action_get
 SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
-       decisions, roles, digest, statement, task_name, instruction, created_ms, expires_ms, decided_ms, closed_ms,
-       claim_id, executor_id, report, outcome, message, started_ms, ended_ms, output_bytes, output_sha256,
+       decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
+       created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
+       sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
        output_truncated, output_sent, output_kept
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND state = $3 AND ($4 = '' OR id < $4)
  ORDER BY id DESC LIMIT $5;
@@ -73,10 +76,11 @@ UPDATE action
    AND expires_ms > $6;
 
 -- name: action_report :changes
--- in struct: id text, from_state text, to_state text, claim_id text, executor_id text, report text, outcome text, message text, started_ms int, ended_ms int, output_bytes int, output_sha256 text, output_truncated int, now int
+-- in struct: id text, from_state text, to_state text, claim_id text, executor_id text, sealed_report blob?, report_sha256 text, outcome text, message text?, sealed_message blob?, started_ms int, ended_ms int, output_bytes int, output_sha256 text, output_truncated int, now int
 UPDATE action
-   SET state = $4, revision = revision + 1, report = $7, outcome = $8, message = $9, started_ms = $10, ended_ms = $11,
-       output_bytes = $12, output_sha256 = $13, output_truncated = $14, closed_ms = $15
+   SET state = $4, revision = revision + 1, sealed_report = $7, report_sha256 = $8, outcome = $9, message = $10,
+       sealed_message = $11, started_ms = $12, ended_ms = $13, output_bytes = $14, output_sha256 = $15,
+       output_truncated = $16, closed_ms = $17
  WHERE tenant_id = $1 AND id = $2 AND state = $3 AND claim_id = $5 AND executor_id = $6;
 
 -- ---- actions of the connector `countersign`, which the server runs itself (control.h) ----
@@ -117,6 +121,25 @@ SELECT id, workspace_id, state FROM action
 -- name: action_next_due :one
 -- out: expires_ms int?
 SELECT MIN(expires_ms) AS expires_ms FROM action WHERE tenant_id = $1 AND state IN ('pending', 'approved');
+
+-- ---- content ----
+
+-- name: workspace_data_mode :one
+-- in: workspace_id text
+-- out: data_mode text
+SELECT data_mode FROM workspace WHERE tenant_id = $1 AND id = $2;
+
+-- Without its key, what was sealed cannot be opened, wherever a copy of it is.
+-- name: action_content_delete :exec
+-- in: id text, nothing blob
+UPDATE action
+   SET content_key = NULL, statement = $3, sealed_task_name = NULL, sealed_instruction = NULL, sealed_message = NULL,
+       sealed_report = NULL
+ WHERE tenant_id = $1 AND id = $2 AND keeps_content = 0;
+
+-- name: output_delete :exec
+-- in: action_id text
+DELETE FROM action_output WHERE tenant_id = $1 AND action_id = $2;
 
 -- ---- decisions ----
 

@@ -10,6 +10,7 @@
 #include "base/json_write.h"
 #include "crypto/envelope.h"
 #include "identity/authenticate.h"
+#include "keys/tenant_keys.h"
 #include "log/log.h"
 #include "policy/policy.h"
 #include "tenancy/tenancy.h"
@@ -31,6 +32,7 @@ struct person {
 struct world {
         struct fixture *fixture;
         struct envelope *envelope;
+        struct tenant_keys *keys;
         struct services services;
         struct arena arena;
         struct tenancy_plan plan;
@@ -149,6 +151,8 @@ static int setup(void **state)
         assert_non_null(world);
         world->fixture = fixture_new(NULL);
         must(envelope_open_ephemeral(&world->envelope, &err));
+        must(tenant_keys_new(world->envelope, &world->keys, &err));
+        store_set_keys(world->fixture->store, world->keys);
         arena_init(&world->arena, 64 << 20);
         world->services = (struct services){
                 .store = world->fixture->store, .envelope = world->envelope, .region = STR("eu")};
@@ -179,8 +183,9 @@ static int teardown(void **state)
         ed25519_key_free(world->executor_key);
         identity_free(world->services.identity);
         arena_done(&world->arena);
-        envelope_free(world->envelope);
         fixture_free(world->fixture);
+        tenant_keys_free(world->keys);
+        envelope_free(world->envelope);
         free(world);
         return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "api/notify.h"
 #include "approvals/control.h"
+#include "approvals/content.h"
 #include "base/id.h"
 
 /* Enough of the right people, by the roster that stands now. */
@@ -58,11 +59,22 @@ bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t no
 
 /* ---- output ------------------------------------------------------------------------------------ */
 
+static bool put_piece(struct tx *tx, const struct action *action, struct str data, struct err *err)
+{
+        int64_t starts_at = action->row.output_kept;
+        CONTENT_SCOPED content = {0};
+        struct str sealed;
+
+        return content_of(tx, &action->row, &content, err) &&
+               content_seal(tx, &content, content_output_part(tx, starts_at), data, &sealed, err) &&
+               sql_output_insert(tx, action->row.id, starts_at, sealed, err);
+}
+
 bool approvals_output_append(struct tx *tx, struct str workspace, struct str id, struct str executor,
                              int64_t offset, struct str data, struct err *err)
 {
-        struct action action;
         int64_t sent, kept, room, changes;
+        struct action action;
 
         if (!approvals_get(tx, workspace, id, &action, err))
                 return false;
@@ -83,7 +95,7 @@ bool approvals_output_append(struct tx *tx, struct str workspace, struct str id,
         room = OUTPUT_KEEP_BYTES - kept;
         if (room > (int64_t)data.len)
                 room = (int64_t)data.len;
-        if (room > 0 && !sql_output_insert(tx, id, kept, str_slice(data, 0, (size_t)room), err))
+        if (room > 0 && !put_piece(tx, &action, str_slice(data, 0, (size_t)room), err))
                 return false;
         if (!sql_output_count(tx, id, executor, sent + (int64_t)data.len, kept + (room > 0 ? room : 0),
                               &changes, err))
@@ -99,6 +111,7 @@ bool approvals_output_read(struct tx *tx, const struct action *action, int64_t o
 {
         SQL_SCOPED(output_list) c = {0};
         struct sql_output_list_row row;
+        CONTENT_SCOPED content = {0};
         BUF_SCOPED buf;
         bool has = true;
 
@@ -106,7 +119,8 @@ bool approvals_output_read(struct tx *tx, const struct action *action, int64_t o
         *ret_data = STR("");
         if (offset >= action->row.output_kept || most_bytes == 0)
                 return true;
-        if (!sql_output_list_open(tx, action->row.id, offset, &c, err))
+        if (!content_of(tx, &action->row, &content, err) ||
+            !sql_output_list_open(tx, action->row.id, offset, &c, err))
                 return false;
         while (buf.len < most_bytes) {
                 struct str piece;
@@ -115,7 +129,9 @@ bool approvals_output_read(struct tx *tx, const struct action *action, int64_t o
                         return false;
                 if (!has)
                         break;
-                piece = row.data;
+                if (!content_open(tx, &content, content_output_part(tx, row.starts_at), row.data, &piece,
+                                  err))
+                        return false;
                 if (row.starts_at < offset)
                         piece = str_slice(piece, (size_t)(offset - row.starts_at), piece.len);
                 buf_append_str(&buf, str_slice(piece, 0, most_bytes - buf.len));

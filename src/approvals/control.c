@@ -4,6 +4,7 @@
 #include "api/outbox.h"
 #include "api/request.h"
 #include "api/services.h"
+#include "approvals/content.h"
 #include "approvals/entry.h"
 #include "approvals/move.h"
 #include "base/clock.h"
@@ -184,7 +185,8 @@ static bool record(struct tx *tx, const struct control_run *run, const struct id
         if (!sql_action_control_report(tx, run->action, id_str(claim_id), str_from(action_state_name(state)),
                                        message.len > 0 ? str_slice(message, 0, 500) : STR("Done."),
                                        run->now_ms, clock_now_ms(), &changes, err) ||
-            !approvals_get(tx, run->workspace, run->action, &action, err))
+            !approvals_get(tx, run->workspace, run->action, &action, err) ||
+            !content_close(tx, &action.row, err))
                 return false;
         if (changes != 1)
                 return err_set(err, ERR_INTERNAL, "the claim of %.*s was lost", STR_ARG(run->action));

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "crypto/envelope.h"
 #include "identity/authenticate.h"
+#include "keys/tenant_keys.h"
 #include "policy/policy.h"
 #include "tenancy/tenancy.h"
 
@@ -22,6 +23,7 @@ static struct err err;
 struct world {
         struct fixture *fixture;
         struct envelope *envelope;
+        struct tenant_keys *keys;
         struct services services;
         struct arena arena;
         struct tenancy_plan plans[TENANTS];
@@ -41,6 +43,8 @@ static int setup(void **state)
         assert_non_null(world);
         world->fixture = fixture_new(NULL);
         must(envelope_open_ephemeral(&world->envelope, &err));
+        must(tenant_keys_new(world->envelope, &world->keys, &err));
+        store_set_keys(world->fixture->store, world->keys);
         arena_init(&world->arena, 64 << 20);
         world->services = (struct services){
                 .store = world->fixture->store, .envelope = world->envelope, .region = STR("eu")};
@@ -62,8 +66,9 @@ static int teardown(void **state)
 
         identity_free(world->services.identity);
         arena_done(&world->arena);
-        envelope_free(world->envelope);
         fixture_free(world->fixture);
+        tenant_keys_free(world->keys);
+        envelope_free(world->envelope);
         free(world);
         return 0;
 }

@@ -13,6 +13,9 @@ bool approvals_check_decision(struct arena *arena, const struct action *action,
         if (str_eq(decide->principal, action->row.requester_id))
                 return err_set(err, ERR_SELF_APPROVAL,
                                "you asked for this action, and who asks cannot decide");
+        /* Closed, and its content gone with that. */
+        if (!action->row.statement.ptr)
+                return action_not_pending(action, err);
         if (!statement_parse(arena, action->row.statement, &statement, err)) {
                 err->code = ERR_INTERNAL;
                 return err_prefix(err, "the stored statement of %.*s", STR_ARG(action->row.id));

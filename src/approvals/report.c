@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reports: what the executor that holds the claim says happened. */
 #include "approvals/approvals.h"
+#include "approvals/content.h"
 
 static bool refuse(struct err *err, const char *place, const char *what)
 {
@@ -53,28 +54,43 @@ static enum action_event event_of(enum outcome outcome)
         return ACTION_EVENT_FAIL;
 }
 
-static bool put_report(struct tx *tx, const struct action *action, enum action_state to,
+/* The digest stays, so that the same report is known again; its words only where content is kept. */
+static bool seal_report(struct tx *tx, const struct action *action, const struct report *report,
+                        struct str envelope_json, struct sql_action_report_in *in, struct err *err)
+{
+        CONTENT_SCOPED content = {0};
+
+        /* A refusal is in the executor's own words: nothing was sent, so nothing came back. */
+        if (report->outcome == OUTCOME_REFUSED)
+                in->message = report->message;
+        return !action->row.keeps_content ||
+               (content_of(tx, &action->row, &content, err) &&
+                content_seal(tx, &content, STR("report"), envelope_json, &in->sealed_report, err) &&
+                content_seal(tx, &content, STR("message"), report->message, &in->sealed_message, err));
+}
+
+static bool put_report(struct tx *tx, struct action *action, enum action_state to,
                        const struct report *report, struct str envelope_json, int64_t now_ms,
                        int64_t *ret_changes, struct err *err)
 {
-        return sql_action_report(tx,
-                                 &(struct sql_action_report_in){
-                                         .id = action->row.id,
-                                         .from_state = str_from(action_state_name(action->state)),
-                                         .to_state = str_from(action_state_name(to)),
-                                         .claim_id = report->claim,
-                                         .executor_id = report->executor,
-                                         .report = envelope_json,
-                                         .outcome = str_from(outcome_name(report->outcome)),
-                                         .message = report->message,
-                                         .started_ms = report->started_ms,
-                                         .ended_ms = report->ended_ms,
-                                         .output_bytes = report->output_bytes,
-                                         .output_sha256 = report->output_sha256,
-                                         .output_truncated = report->output_truncated ? 1 : 0,
-                                         .now = now_ms,
-                                 },
-                                 ret_changes, err);
+        struct sql_action_report_in in = {
+                .id = action->row.id,
+                .from_state = str_from(action_state_name(action->state)),
+                .to_state = str_from(action_state_name(to)),
+                .claim_id = report->claim,
+                .executor_id = report->executor,
+                .report_sha256 = statement_digest(tx_arena(tx), envelope_json),
+                .outcome = str_from(outcome_name(report->outcome)),
+                .started_ms = report->started_ms,
+                .ended_ms = report->ended_ms,
+                .output_bytes = report->output_bytes,
+                .output_sha256 = report->output_sha256,
+                .output_truncated = report->output_truncated ? 1 : 0,
+                .now = now_ms,
+        };
+
+        return seal_report(tx, action, report, envelope_json, &in, err) &&
+               sql_action_report(tx, &in, ret_changes, err) && content_close(tx, &action->row, err);
 }
 
 bool approvals_report(struct tx *tx, struct str workspace, const struct report *report,
@@ -87,7 +103,8 @@ bool approvals_report(struct tx *tx, struct str workspace, const struct report *
         *ret_again = false;
         if (!approvals_get(tx, workspace, report->action, ret, err))
                 return false;
-        if (ret->row.report.ptr && str_eq(ret->row.report, envelope_json)) {
+        if (ret->row.report_sha256.ptr &&
+            str_eq(ret->row.report_sha256, statement_digest(tx_arena(tx), envelope_json))) {
                 *ret_again = true;
                 return true;
         }

@@ -4,7 +4,9 @@
 #include "api/notify.h"
 #include "approvals/approvals.h"
 #include "approvals/work_sql.h"
+#include "base/base64.h"
 #include "base/clock.h"
+#include "keys/tenant_keys.h"
 
 /* How soon a question is shown again. */
 #define AGAIN_MS INT64_C(2000)
@@ -60,8 +62,44 @@ struct asking {
         bool asked;
 };
 
+/*
+ * Parameters are content, and a row of PostgreSQL outlives its deletion on disk: they lie here sealed
+ * under the tenant's key, as base64.
+ */
+enum { PARAMETERS_ROW = 3 };
+static void parameters_row(struct str id, struct str row[PARAMETERS_ROW])
+{
+        row[0] = STR("resolution");
+        row[1] = id;
+        row[2] = STR("parameters");
+}
+
+static bool parameters_seal(struct tx *tx, struct str id, struct str plain, struct str *ret_text,
+                            struct err *err)
+{
+        struct str row[PARAMETERS_ROW], sealed;
+
+        parameters_row(id, row);
+        if (!tenant_key_seal(tx, row, PARAMETERS_ROW, plain, &sealed, err))
+                return false;
+        *ret_text = base64_encode(tx_arena(tx), sealed);
+        return arena_check(tx_arena(tx), err);
+}
+
+static bool parameters_open(struct tx *tx, struct str id, struct str text, struct str *ret_plain,
+                            struct err *err)
+{
+        struct str row[PARAMETERS_ROW], sealed;
+
+        parameters_row(id, row);
+        if (!base64_decode(tx_arena(tx), text, &sealed))
+                return err_set(err, ERR_STORE_FAILED, "a stored question cannot be read");
+        return tenant_key_open(tx, tx_arena(tx), row, PARAMETERS_ROW, sealed, ret_plain, err);
+}
+
 static bool ask_work(struct request *req, void *arg, struct err *err)
 {
+        struct str parameters;
         struct asking *asking = arg;
         const struct work_question *question = asking->question;
         const struct work_place *place = &question->place;
@@ -75,7 +113,8 @@ static bool ask_work(struct request *req, void *arg, struct err *err)
         if (!asking->asked)
                 return true;
         notify_on_commit(req->tx, approvals_work_subject(req->arena, place->workspace, place->environment));
-        return sql_resolution_delete_old(req->tx, now_ms - OLD_MS, err) &&
+        return parameters_seal(req->tx, asking->id, asking->parameters, &parameters, err) &&
+               sql_resolution_delete_old(req->tx, now_ms - OLD_MS, err) &&
                sql_resolution_insert(req->tx,
                                      &(struct sql_resolution_insert_in){
                                              .id = asking->id,
@@ -84,7 +123,7 @@ static bool ask_work(struct request *req, void *arg, struct err *err)
                                              .connector = str_from(question->operation->connector),
                                              .operation = str_from(question->operation->name),
                                              .target = question->target,
-                                             .parameters = asking->parameters,
+                                             .parameters = parameters,
                                              .now = now_ms,
                                      },
                                      err);
@@ -170,6 +209,8 @@ static bool list_work(struct request *req, void *arg, struct err *err)
                         return false;
                 if (!has)
                         break;
+                if (!parameters_open(req->tx, row.id, row.parameters, &row.parameters, err))
+                        return false;
                 taking->asked[taking->count++] = (struct work_asked){row.id, row.connector, row.operation,
                                                                      row.target, row.parameters};
         }

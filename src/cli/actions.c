@@ -59,12 +59,21 @@ static int exit_for(struct str state)
         return CLI_EXIT_SERVER;
 }
 
+static bool action_content_is_gone(const struct json *action)
+{
+        return str_is(json_get_string(action, "content"), "gone");
+}
+
 bool action_statement(struct cli *cli, const struct json *action, struct str *ret_bytes, struct err *err)
 {
         struct str text = json_get_string(action, "statement");
         struct statement statement;
         struct str digest;
 
+        if (action_content_is_gone(action))
+                return err_set(err, ERR_CONTENT_GONE,
+                               "what the action carried was erased when it closed: its workspace keeps "
+                               "metadata only");
         if (!text.ptr || !base64_decode(&cli->arena, text, ret_bytes))
                 return err_set(err, ERR_PROOF_INVALID, "the server's answer holds no statement");
         digest = statement_digest(&cli->arena, *ret_bytes);
@@ -148,6 +157,10 @@ static void print_summary(struct cli *cli, const struct json *action)
 bool action_print(struct cli *cli, const struct json *action, struct err *err)
 {
         print_summary(cli, action);
+        if (action_content_is_gone(action)) {
+                printf("\nWhat it carried was erased when it closed: its workspace keeps metadata only.\n");
+                return true;
+        }
         if (!print_rendering(cli, action, err))
                 return false;
         if (json_get(action, "task_name") || json_get(action, "instruction"))
@@ -162,7 +175,7 @@ bool action_answer(struct cli *cli, const struct cli_reply *reply, struct err *e
         struct str bytes;
 
         cli->exit_status = exit_for(json_get_string(&reply->json, "state"));
-        if (!action_statement(cli, &reply->json, &bytes, err))
+        if (!action_content_is_gone(&reply->json) && !action_statement(cli, &reply->json, &bytes, err))
                 return false;
         if (cli->json)
                 out_json(reply);

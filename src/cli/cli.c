@@ -35,7 +35,7 @@ int cli_exit_from(const struct err *err)
                 return CLI_EXIT_DENIED;
         if (status == 404)
                 return CLI_EXIT_NOT_FOUND;
-        if (status == 409 || status == 412 || status == 428)
+        if (status == 409 || status == 410 || status == 412 || status == 428)
                 return CLI_EXIT_CONFLICT;
         return status < 500 ? CLI_EXIT_BAD_INPUT : CLI_EXIT_SERVER;
 }

@@ -19,10 +19,16 @@ enum {
         ROW_PARTS_MAX = 16,
 };
 
-/* version 0: empty */
+/*
+ * What unwrapping a row gave; version 0: empty. It counts for a row with the same
+ * wrapped bytes only, of which nonce and tag are kept: a row that was taken back,
+ * erased or replaced finds nothing here.
+ */
 struct slot {
         uint64_t used;
         uint32_t version;
+        uint8_t nonce[AEAD_NONCE_SIZE];
+        uint8_t tag[AEAD_TAG_SIZE];
         char tenant[TENANT_NAME_MAX + 1];
         char region[REGION_NAME_MAX + 1];
         uint8_t key[AEAD_KEY_SIZE];
@@ -86,15 +92,30 @@ static bool slot_is(const struct slot *slot, struct str tenant, struct str regio
         return slot->version == version && str_is(tenant, slot->tenant) && str_is(region, slot->region);
 }
 
+/* nonce and tag of a wrapped key */
+static const char *nonce_of(struct str wrapped)
+{
+        return wrapped.ptr + SEALED_HEAD_SIZE - AEAD_NONCE_SIZE;
+}
+
+static const char *tag_of(struct str wrapped)
+{
+        return wrapped.ptr + wrapped.len - AEAD_TAG_SIZE;
+}
+
 static bool recall(struct tenant_keys *keys, struct str tenant, struct str region, uint32_t version,
-                   struct held *ret)
+                   struct str wrapped, struct held *ret)
 {
         struct slot *set = set_of(keys, tenant, region, version);
         bool found = false;
 
+        if (wrapped.len < SEALED_OVERHEAD)
+                return false;
         pthread_mutex_lock(&keys->lock);
         for (int i = 0; i < SLOT_WAYS && !found; i++) {
-                if (!slot_is(&set[i], tenant, region, version))
+                if (!slot_is(&set[i], tenant, region, version) ||
+                    memcmp(set[i].nonce, nonce_of(wrapped), sizeof(set[i].nonce)) != 0 ||
+                    memcmp(set[i].tag, tag_of(wrapped), sizeof(set[i].tag)) != 0)
                         continue;
                 set[i].used = ++keys->tick;
                 ret->version = version;
@@ -113,7 +134,8 @@ static void slot_clear(struct tenant_keys *keys, struct slot *slot)
 }
 
 /* In the place of the one of its set that was not used for the longest time. */
-static void remember(struct tenant_keys *keys, struct str tenant, struct str region, const struct held *held)
+static void remember(struct tenant_keys *keys, struct str tenant, struct str region, struct str wrapped,
+                     const struct held *held)
 {
         struct slot *set = set_of(keys, tenant, region, held->version);
         struct slot *victim = &set[0];
@@ -134,6 +156,8 @@ static void remember(struct tenant_keys *keys, struct str tenant, struct str reg
         victim->version = held->version;
         memcpy(victim->tenant, tenant.ptr, tenant.len);
         memcpy(victim->region, region.ptr, region.len);
+        memcpy(victim->nonce, nonce_of(wrapped), sizeof(victim->nonce));
+        memcpy(victim->tag, tag_of(wrapped), sizeof(victim->tag));
         memcpy(victim->key, held->key, sizeof(victim->key));
         keys->count++;
         pthread_mutex_unlock(&keys->lock);
@@ -175,6 +199,9 @@ static void version_format(uint32_t version, char text[16])
 
 static bool unwrap(struct tx *tx, uint32_t version, struct str wrapped, struct held *ret, struct err *err)
 {
+        if (recall(tx_keys(tx), tx_tenant(tx), tx_region(tx), version, wrapped, ret))
+                return true;
+
         ARENA_SCOPED secrets;
         struct str row[WRAPPED_ROW], key;
         char text[16];
@@ -188,14 +215,11 @@ static bool unwrap(struct tx *tx, uint32_t version, struct str wrapped, struct h
                 return err_set(err, ERR_STORE_FAILED, "a tenant's key has %zu bytes", key.len);
         ret->version = version;
         memcpy(ret->key, key.ptr, key.len);
-        remember(tx_keys(tx), tx_tenant(tx), tx_region(tx), ret);
+        remember(tx_keys(tx), tx_tenant(tx), tx_region(tx), wrapped, ret);
         return true;
 }
 
-/*
- * The first key. It is not remembered: this transaction may be taken back, and
- * then somebody else makes another one.
- */
+/* The first key. */
 static bool make_first(struct tx *tx, struct held *ret, bool *ret_made, struct err *err)
 {
         struct envelope *envelope = tx_keys(tx)->envelope;
@@ -225,9 +249,7 @@ static bool newest(struct tx *tx, struct held *ret, struct err *err)
                 if (!sql_tenant_key_last(tx, &row, &found, err))
                         return false;
                 if (found)
-                        return recall(tx_keys(tx), tx_tenant(tx), tx_region(tx), (uint32_t)row.version,
-                                      ret) ||
-                               unwrap(tx, (uint32_t)row.version, row.wrapped, ret, err);
+                        return unwrap(tx, (uint32_t)row.version, row.wrapped, ret, err);
                 if (!make_first(tx, ret, &made, err))
                         return false;
                 if (made)
@@ -241,8 +263,6 @@ static bool find(struct tx *tx, uint32_t version, struct held *ret, struct err *
         struct sql_tenant_key_get_row row;
         bool found;
 
-        if (recall(tx_keys(tx), tx_tenant(tx), tx_region(tx), version, ret))
-                return true;
         if (!sql_tenant_key_get(tx, version, &row, &found, err))
                 return false;
         if (!found)

@@ -124,7 +124,8 @@ def docker():
 
 @pytest.fixture
 def real_executor(staffed, tmp_path, docker):
-    """A tenant whose `test` environment is served by the real executor on the real engine."""
+    """A tenant whose `test` environment is served by the real executor on the real engine; it keeps output."""
+    staffed.keep_content()
     staffed.executor.close()
     staffed.admin.api.ok("DELETE", f"{staffed.place}/executors/{staffed.executor.id}")
     staffed.real = harness.RealExecutor(staffed, tmp_path / "executor", docker.socket).start()

@@ -363,6 +363,13 @@ class Tenant:
         assert answer["digest"] == self.digest
         return answer
 
+    def keep_content(self):
+        """From here on, what actions carry is kept when they close: the data mode `full`."""
+        path = f"{self.path}/workspaces/{self.workspace}"
+        etag = self.admin.api.request("GET", path).headers["ETag"]
+        self.admin.api.ok("PATCH", path, {"data_mode": "full"}, headers={"If-Match": etag})
+        return self
+
     def announce(self, environment="test", name=None):
         return self.admin.api.ok("POST", f"{self.place}/executors",
                                  {"name": name or unique("executor"), "environment": environment})

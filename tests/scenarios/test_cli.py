@@ -154,6 +154,7 @@ def test_parameters_are_typed_by_the_catalogue(place):
 
 
 def test_receipt_export_and_verification(place, tmp_path):
+    place.tenant.keep_content()
     action = submit(place.bot)
     place.anna.run("approve", action["id"], "--yes")
     place.executor.report(action, place.executor.claim(action["id"]))

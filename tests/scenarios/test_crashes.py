@@ -119,6 +119,7 @@ def test_server_killed_at_every_step(make_server, tmp_path):
 def test_executor_killed_at_every_step(make_server, tmp_path):
     server = make_server().start()
     story = Story(server)
+    story.tenant.keep_content()
     engine = FakeEngine(tmp_path / "e.sock").start()
     steps_file = tmp_path / "steps"
 

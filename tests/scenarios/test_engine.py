@@ -36,6 +36,7 @@ def test_a_well_behaved_engine_is_asked_once(faked):
 
 @pytest.mark.parametrize("mode", ["error"])
 def test_an_engine_that_refuses_makes_it_fail(faked, mode):
+    faked.keep_content()
     faked.engine.mode = mode
     ended = faked.bot.wait_for(approved(faked)["id"])
     assert ended["state"] == "failed"

@@ -61,6 +61,7 @@ def test_the_instruction_cannot_lower_what_is_required(staffed):
 
 
 def test_the_envelope_and_the_receipt_prove_what_happened(staffed):
+    staffed.keep_content()
     action = staffed.bot.submit()
     staffed.anna.decide(action)
     run_to_the_end(staffed, action)
@@ -149,4 +150,4 @@ def test_output_streams_while_it_runs(staffed):
     assert 400 <= gap.status_code < 500, gap.text
     digest = hashlib.sha256(b"hello world\n").hexdigest()
     staffed.executor.report(action, claim, output_bytes=12, output_sha256=digest)
-    assert staffed.bot.api.ok("GET", path, params={"offset": 6})["final"]
+    assert staffed.bot.api.ok("GET", path, params={"offset": 12})["final"]  # who has all of it learns that it is all
