@@ -6,7 +6,7 @@
   api      authenticated GET of an action, keep-alive, 64 connections, against nginx's static reply of the same size
   actions  submit, decide, claim, report by 64 clients, durable; what the signature checks cost of it
   log      durable appends to the tamper-evident log, against plain SQLite
-  store    durable writes and snapshot reads, against plain SQLite
+  store    SQLite and PostgreSQL side by side: rates, what row-level security costs, one node and two, a node's death
   memory   idle server and executor
   http     10,000 idle keep-alive connections
   tenants  10,000 tenants: start, memory, the last's creation against the first's
@@ -142,13 +142,10 @@ def bench_log(world, options, _folder, report):
     report.note("… against SQLite alone, same bytes and batches", f"{ratio:.2f}")
 
 
-def bench_store(world, options, _folder, report):
-    command = [options.build / "tests/bench/store/store_bench", "--seconds", str(int(options.seconds)), "--tenants", "0"]
-    rounds = [run_lines(report, "store", command) for _ in range(options.rounds)]
-    for name in ("writes", "reads"):
-        rate = world.median([one[name]["per_second"] for one in rounds])
-        ratio = world.median([one[name]["ratio"] for one in rounds])
-        report.note(f"store {name} a second, and against SQLite alone", f"{rate:.0f}, {ratio:.2f}")
+def bench_store(world, options, folder, report):
+    import store
+
+    store.bench(world, options, folder, report)
 
 
 # ---- size and start --------------------------------------------------------------------------------------------------
