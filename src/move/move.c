@@ -14,7 +14,9 @@
  */
 #include "move/move_private.h"
 
+#include "base/clock.h"
 #include "base/test_hooks.h"
+#include "move/move_sql.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,6 +68,31 @@ static bool bring(struct move *move, struct move_cell *cell, struct err *err)
                 return false;
         say(move, "rows and log are the same in the copy");
         return true;
+}
+
+static bool write_cells(struct tx *tx, void *arg, struct err *err)
+{
+        const struct move_report *report = arg;
+        struct str id = str_from(report->move);
+
+        if (!sql_move_node_insert(tx, id, clock_now_ms(), err))
+                return false;
+        for (unsigned i = 0; i < report->cell_count; i++) {
+                const struct cell_ref *cell = &report->cells[i].ref;
+                if (!sql_move_node_cell_insert(tx, id, cell->tenant, cell->region, err))
+                        return false;
+        }
+        return true;
+}
+
+/*
+ * Nodes that run on the target do not know yet that actions of this tenant
+ * wait there for time to pass. They look for cells that a dead node has left.
+ */
+static bool hand_over(struct move *move, struct err *err)
+{
+        return !store_is_shared(move->options->target) ||
+               store_write(move->options->target, &CELL_DIRECTORY, NULL, write_cells, move->report, err);
 }
 
 /* Steps 6 to 8. */
@@ -128,7 +155,7 @@ static bool go(struct move *move, struct err *err)
         }
         if (!report->was_done) {
                 say(move, "the target serves it");
-                if (!finish(move, err))
+                if (!hand_over(move, err) || !finish(move, err))
                         return false;
         }
         return !move->options->erase || erase(move, err);

@@ -23,6 +23,17 @@ SELECT name, state FROM tenant WHERE id = $1;
 -- out: id text
 SELECT id FROM tenant WHERE name = $1 AND id <> $2;
 
+-- A node that never beats: the others bury it, and look after its cells from then on.
+-- name: move_node_insert :exec
+-- directory
+-- in: id text, now int
+INSERT INTO node (id, started_ms, beats) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING;
+
+-- name: move_node_cell_insert :exec
+-- directory
+-- in: node_id text, tenant_id text, region text
+INSERT INTO node_cell (node_id, tenant_id, region) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+
 -- The schema's version, that of the cell or the directory that the transaction is on.
 -- name: move_version :one
 -- any

@@ -16,6 +16,12 @@ static bool stays(const struct cell_ref *cell, const struct schema_table *table)
         return cell->tenant.len == 0 && strcmp(table->name, "log_high_water") == 0;
 }
 
+/* A table with rows of the tenant that are to be in the copy. */
+static bool moves(const struct schema_table *table)
+{
+        return table->tenant_column && !table->of_node;
+}
+
 /* ---- counting ------------------------------------------------------------------------------------ */
 
 struct counting {
@@ -31,7 +37,7 @@ static bool count_all(struct tx *tx, void *arg, struct err *err)
 
         for (unsigned i = 0; i < counting->schema->count; i++) {
                 struct schema_table *table = &counting->schema->tables[i];
-                if (!table->tenant_column)
+                if (!moves(table))
                         continue;
                 struct move_table *into = &counting->tables[counting->count++];
                 into->name = table->name;
@@ -222,7 +228,7 @@ static bool read_directory(struct tx *tx, void *arg, struct err *err)
         for (unsigned i = 0; i < schema->count; i++) {
                 struct schema_table *table = &schema->tables[i];
                 int64_t rows = 0;
-                if (!table->tenant_column)
+                if (!moves(table))
                         continue;
                 if (!schema_rows_count(tx, table, directory->move->options->tenant, &rows, err) ||
                     !schema_rows_read(tx, table, directory->move->options->tenant, NULL, (unsigned)rows + 1,
@@ -252,7 +258,7 @@ static bool write_directory(struct tx *tx, void *arg, struct err *err)
                 return false;
         for (unsigned i = 0; i < schema->count; i++) {
                 struct schema_table *table = &schema->tables[i];
-                if (!table->tenant_column)
+                if (!moves(table))
                         continue;
                 if ((stays(&CELL_DIRECTORY, table) &&
                      !schema_rows_remove(tx, table, move->options->tenant, err)) ||

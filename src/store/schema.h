@@ -14,6 +14,7 @@ enum { SCHEMA_KEY_MAX = 8 };
 struct schema_table {
         const char *name;
         const char *tenant_column; /* NULL: its rows are no tenant's */
+        bool of_node;              /* its rows mean something to the nodes of this store only */
         const char *types;         /* a letter for each column, as in sql.h */
         unsigned column_count;
         unsigned key[SCHEMA_KEY_MAX]; /* the columns of the primary key */

@@ -144,6 +144,7 @@ static bool read_tables(sqlite3 *db, struct arena *arena, struct schema *schema,
                 struct schema_table *table = &schema->tables[schema->count++];
                 table->name = text_of(arena, statement, 0);
                 table->tenant_column = text_of(arena, statement, 1);
+                table->of_node = sqlite3_column_int(statement, 2) != 0;
                 if (!arena_check(arena, err) || !read_columns(db, arena, table, err) ||
                     (table->tenant_column && !read_statements(db, arena, table, err)))
                         return false;

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 import harness
+import load
 import postgres
 from conftest import new_tenant
 
@@ -180,7 +181,21 @@ def test_every_table_of_the_schema_is_moved(stores):
 
 
 # Tables of the directory whose rows belong to no tenant, and stay where they are.
-NOT_A_TENANTS = set()
+NOT_A_TENANTS = {"node", "node_cell", "rate_bucket"}
+
+
+def test_a_running_node_looks_after_what_arrives(stores):
+    """An action that waits expires in time at the target, though nobody there has ever asked for it."""
+    tenant = live(stores.files)
+    stores.rows.start()
+    tenant.executor.api = stores.files.api(tenant.executor.api.key)
+    brief = tenant.bot.submit(target=tenant.executor.container("web")["id"], expires_in="3s")
+    stores.files.stop()
+    move(tenant.id, stores.folder, stores.target())
+    load.wait_until(lambda: stores.place.sql(f"SELECT state FROM countersign_local.action WHERE id = '{brief['id']}'",
+                                             stores.database) == [["expired"]], "nobody looked after it")
+    at(stores.rows, tenant)
+    assert state_of(tenant)["done"]["state"] == "succeeded"
 
 
 def test_writes_are_refused_and_reads_go_on_while_it_moves(stores):

@@ -2,11 +2,13 @@
 -- What the migrated schema says about itself, asked of SQLite. The statements that come out are
 -- understood by both databases.
 
--- Every table but the store's own, and the column that says whose a row is.
+-- Every table but the store's own, the column that says whose a row is, and whether a row is what one
+-- of the nodes has written down for itself.
 -- name: tables
 SELECT name, CASE WHEN EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE name = 'tenant_id') THEN 'tenant_id'
                   WHEN EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE name = 'tenant') THEN 'tenant'
-                  WHEN name = 'tenant' THEN 'id' END
+                  WHEN name = 'tenant' THEN 'id' END,
+       EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE name = 'node_id')
   FROM sqlite_schema AS t
  WHERE type = 'table' AND name NOT LIKE 'store!_%' ESCAPE '!' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
  ORDER BY name;
