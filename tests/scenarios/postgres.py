@@ -62,6 +62,9 @@ class Place:
     def migrated(self, program, region="local"):
         """A new database with the schemas that the program makes; its name."""
         name = self.database()
+        return self.migrated_into(program, name, region)
+
+    def migrated_into(self, program, name, region="local"):
         subprocess.run([str(program), "migrate", "--owner", self.url(OWNER, name), "--server-role", SERVER,
                         "--region", region], check=True, stdout=subprocess.DEVNULL)
         return name
