@@ -20,7 +20,7 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
                'path-tail', 'late', 'any-query',
-               'second-factor'}
+               'second-factor', 'oauth-errors'}
 
 
 class ContractError(Exception):
@@ -134,6 +134,7 @@ class Operation:
     late: bool
     any_query: bool
     second_factor: int
+    oauth_errors: bool
     parameters: list
     path_names: list
     body: Optional[object]
@@ -308,6 +309,7 @@ class Contract:
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
             late=about.get('late', False),
             any_query=about.get('any-query', False), second_factor=about.get('second-factor', 0),
+            oauth_errors=about.get('oauth-errors', False),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names,
                                        about['scope']),
             path_names=path_names, body=body_type, body_media=body_media, body_required=body_required,

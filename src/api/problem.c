@@ -29,3 +29,53 @@ void problem_write(struct buf *buf, const struct err *err, struct str request_id
         json_field_str(&w, "request", request_id);
         json_object_end(&w);
 }
+
+/* The codes that RFC 6749 and RFC 8628 define have their names as slugs; whatever else is one of theirs. */
+static const char *oauth_error(enum err_code code)
+{
+        switch (code) {
+        case ERR_INVALID_CLIENT:
+                return "invalid_client";
+        case ERR_INVALID_GRANT:
+                return "invalid_grant";
+        case ERR_UNAUTHORIZED_CLIENT:
+                return "unauthorized_client";
+        case ERR_UNSUPPORTED_GRANT_TYPE:
+                return "unsupported_grant_type";
+        case ERR_INVALID_SCOPE:
+                return "invalid_scope";
+        case ERR_AUTHORIZATION_PENDING:
+                return "authorization_pending";
+        case ERR_SLOW_DOWN:
+                return "slow_down";
+        case ERR_EXPIRED_TOKEN:
+                return "expired_token";
+        case ERR_ACCESS_DENIED:
+                return "access_denied";
+        default:
+                if (err_status(code) == 429 || err_status(code) == 503)
+                        return "temporarily_unavailable";
+                return err_status(code) >= 500 ? "server_error" : "invalid_request";
+        }
+}
+
+void oauth_problem_write(struct buf *buf, const struct err *err)
+{
+        char text[ERR_MESSAGE_MAX];
+        struct json_writer w;
+
+        /* Section 5.2: %x20-21 / %x23-5B / %x5D-7E. */
+        for (size_t i = 0; i < sizeof(text); i++) {
+                char c = err->message[i];
+
+                text[i] = c == '\0' || (c >= ' ' && c <= '~' && c != '"' && c != '\\') ? c : '\'';
+                if (c == '\0')
+                        break;
+        }
+        json_writer_init(&w, buf);
+        json_object_begin(&w);
+        json_field_c(&w, "error", oauth_error(err->code));
+        if (!err_is_internal(err->code))
+                json_field_c(&w, "error_description", text);
+        json_object_end(&w);
+}

@@ -12,3 +12,7 @@
  * `location`: where to ask instead; {NULL, 0}: nothing is known.
  */
 void problem_write(struct buf *buf, const struct err *err, struct str request_id, struct str location);
+
+/* The same as RFC 6749 section 5.2 wants it, for the token endpoint: {"error": …, "error_description": …}.
+ */
+void oauth_problem_write(struct buf *buf, const struct err *err);

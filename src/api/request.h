@@ -74,7 +74,7 @@ struct request {
         int64_t deadline_mono_us; /* after this nobody waits for the reply */
         const struct api_route *route;
         const struct services *services; /* api/services.h */
-        bool deletion_only; /* the tenant is archived: only its deletion can be asked for */
+        bool deletion_only;              /* the tenant is archived: only its deletion can be asked for */
 
         /* Filled by the functions below. */
         int status; /* 0: the contract's first success status */

@@ -166,3 +166,26 @@ enum api_found api_route_find(const struct api_node *root, enum api_method metho
         *ret_allow = search.allow;
         return search.allow != 0 ? API_FOUND_NO_METHOD : API_FOUND_NO_PATH;
 }
+
+struct str percent_encode(struct arena *arena, struct str text)
+{
+        static const char digits[] = "0123456789ABCDEF";
+        char *out = arena_alloc_bytes(arena, text.len * 3 + 1);
+        size_t len = 0;
+
+        if (!out)
+                return STR_NULL;
+        for (size_t i = 0; i < text.len; i++) {
+                unsigned char c = (unsigned char)text.ptr[i];
+
+                if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    (c != 0 && strchr("-._~", c))) {
+                        out[len++] = (char)c;
+                        continue;
+                }
+                out[len++] = '%';
+                out[len++] = digits[c >> 4];
+                out[len++] = digits[c & 15];
+        }
+        return str_make(out, len);
+}

@@ -51,6 +51,7 @@ struct api_route {
         bool late; /* the handler knows more of the resource, and asks access_check_resource */
         bool streams; /* the handler writes the reply itself */
         uint32_t second_factor_s; /* people need a second factor not older than this; 0: none */
+        bool oauth_errors;        /* refusals as in RFC 6749 section 5.2 */
         uint32_t body_limit;      /* bytes; 0: no body at all */
         const char *body_media;   /* NULL: none */
         int status;               /* first success status */
@@ -116,3 +117,5 @@ bool api_query_parse(struct arena *arena, struct str query, struct api_call *cal
 
 /* RFC 3986 section 2.1; false on a bad escape or when the result holds a NUL. */
 bool percent_decode(struct arena *arena, struct str text, bool plus_is_space, struct str *ret) MUST_USE;
+/* The other way: all but letters, digits and "-._~" is escaped. {NULL, 0} when the arena is full. */
+struct str percent_encode(struct arena *arena, struct str text);

@@ -20,6 +20,7 @@ struct control;
 struct places;
 struct regions;
 struct session_times;
+struct throttle;
 
 struct services {
         struct store *store;
@@ -35,6 +36,7 @@ struct services {
         struct str region;         /* this node's; home region of new tenants */
         struct str url;      /* where browsers and issuers reach the server: "https://host", no slash */
         int64_t wait_max_ms; /* the longest `wait` */
+        struct throttle *throttle;                 /* identity/accounts_throttle.h */
         const struct session_times *session_times; /* identity/sessions.h; NULL: the defaults */
         const char *version;                       /* of the program */
 };

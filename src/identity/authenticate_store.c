@@ -10,6 +10,7 @@
 #include "identity/principals.h"
 #include "identity/sessions.h"
 #include "identity/sessions_sql.h"
+#include "identity/words.h"
 
 #include <stdio.h>
 
@@ -70,31 +71,13 @@ static void note_use(const struct services *services, const struct cell_ref *cel
 /* ---- rights ----------------------------------------------------------------------------------------------
  */
 
-/* A name that is no permission any more gives nothing. */
-static struct permission_set scopes_from(struct str names)
-{
-        struct permission_set set = {0};
-
-        while (names.len > 0) {
-                enum permission permission;
-                struct str name;
-                bool more = str_cut(&names, ' ', &name);
-
-                if (permission_from(name, &permission))
-                        permission_set_add(&set, permission);
-                if (!more)
-                        break;
-        }
-        return set;
-}
-
 /* What the credential itself is limited to; what the principal may is for src/access to say. */
 static void give_limits(struct principal *principal, bool platform, struct str scopes)
 {
         principal->platform = platform;
         principal->scoped = scopes.ptr != NULL;
         if (principal->scoped)
-                principal->scopes = scopes_from(scopes);
+                principal->scopes = words_permissions(scopes);
 }
 
 /* ---- API keys

@@ -95,6 +95,8 @@ struct identity_key {
         int64_t expires_ms;
         bool has_revoked;
         int64_t revoked_ms;
+        struct str scopes;   /* names of permissions, blanks between; {NULL, 0}: no limit */
+        struct str replaces; /* the key whose successor it is; {NULL, 0}: none */
 };
 
 /* For an existing, enabled principal. Fills id, prefix, created_ms. */
@@ -106,6 +108,13 @@ bool identity_key_create(struct tx *tx, const struct credential *credential, str
  */
 bool identity_still_stands(struct tx *tx, const struct principal *caller, int64_t now_ms, bool *ret,
                            struct err *err) MUST_USE;
-/* NOT_FOUND; revoking again changes nothing. */
+/*
+ * A successor with the same name, scopes and lifetime, counted from now; the key itself holds for
+ * overlap_ms more. Fills *ret_key. NOT_FOUND; CONFLICT: it is revoked or has expired.
+ */
+bool identity_key_rotate(const struct services *services, struct tx *tx, const struct credential *credential,
+                         struct str principal, struct str id, int64_t overlap_ms, int64_t now_ms,
+                         struct identity_key *ret_key, struct err *err) MUST_USE;
+/* NOT_FOUND; revoking again changes nothing. The tokens that it gave end with it. */
 bool identity_key_revoke(const struct services *services, struct tx *tx, struct str principal, struct str id,
                          int64_t now_ms, struct err *err) MUST_USE;

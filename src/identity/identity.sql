@@ -41,26 +41,31 @@ SELECT id, kind, name, workspace_id, created_ms, disabled_ms FROM principal
 UPDATE principal SET disabled_ms = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_ms IS NULL;
 
 -- name: api_key_insert :exec
--- in struct: id text, principal_id text, prefix text, name text, hash blob, hash_version int, now int, expires_ms int?
-INSERT INTO api_key (tenant_id, id, principal_id, prefix, name, hash, hash_version, created_ms, expires_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+-- in struct: id text, principal_id text, prefix text, name text, hash blob, hash_version int, now int, expires_ms int?, scopes text?, replaces_id text?
+INSERT INTO api_key (tenant_id, id, principal_id, prefix, name, hash, hash_version, created_ms, expires_ms, scopes,
+                     replaces_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: api_key_list :many
 -- in: principal_id text, after text, most int
--- out: id text, prefix text, name text, created_ms int, expires_ms int?, revoked_ms int?
-SELECT id, prefix, name, created_ms, expires_ms, revoked_ms FROM api_key
+-- out: id text, prefix text, name text, created_ms int, expires_ms int?, revoked_ms int?, scopes text?, used_ms int?, replaces_id text?
+SELECT id, prefix, name, created_ms, expires_ms, revoked_ms, scopes, used_ms, replaces_id FROM api_key
  WHERE tenant_id = $1 AND principal_id = $2 AND id > $3 ORDER BY id LIMIT $4;
 
 -- name: api_key_get :one
 -- in: principal_id text, id text
 -- out: as api_key_list
-SELECT id, prefix, name, created_ms, expires_ms, revoked_ms FROM api_key
+SELECT id, prefix, name, created_ms, expires_ms, revoked_ms, scopes, used_ms, replaces_id FROM api_key
  WHERE tenant_id = $1 AND principal_id = $2 AND id = $3;
 
 -- name: api_key_revoke :changes
 -- in: principal_id text, id text, now int
 UPDATE api_key SET revoked_ms = $4
  WHERE tenant_id = $1 AND principal_id = $2 AND id = $3 AND revoked_ms IS NULL;
+
+-- name: api_key_set_expiry :changes
+-- in: principal_id text, id text, expires_ms int
+UPDATE api_key SET expires_ms = $4 WHERE tenant_id = $1 AND principal_id = $2 AND id = $3;
 
 -- All that authentication needs, in one look.
 -- name: api_key_authenticate :one

@@ -10,8 +10,10 @@
 #include "crypto/secret.h"
 #include "identity/identity_sql.h"
 #include "identity/principals.h"
+#include "identity/words.h"
 
 enum { SIGNING_KEYS_MAX = 20 };
+#define OVERLAP_MAX_MS ((int64_t)168 * 3600000)
 
 /* ---- conversions ------------------------------------------------------------------------------- */
 
@@ -35,9 +37,10 @@ bool identity_api_principal(struct arena *arena, const struct identity_principal
         return arena_check(arena, err);
 }
 
-static struct api_api_key api_key_from_row(const struct sql_api_key_list_row *row)
+static bool api_key_from_row(struct arena *arena, const struct sql_api_key_list_row *row,
+                             struct api_api_key *ret, struct err *err)
 {
-        return (struct api_api_key){
+        *ret = (struct api_api_key){
                 .id = row->id,
                 .prefix = row->prefix,
                 .name = row->name,
@@ -46,7 +49,29 @@ static struct api_api_key api_key_from_row(const struct sql_api_key_list_row *ro
                 .expires_at_ms = row->expires_ms,
                 .has_revoked_at = row->has_revoked_ms,
                 .revoked_at_ms = row->revoked_ms,
+                .has_used_at = row->has_used_ms,
+                .used_at_ms = row->used_ms,
+                .replaces = row->replaces_id,
         };
+        return !row->scopes.ptr || words_split(arena, row->scopes, &ret->scopes, &ret->scopes_count) ||
+               arena_check(arena, err);
+}
+
+static bool api_key_created(struct arena *arena, const struct identity_key *key,
+                            const struct credential *credential, struct api_api_key_created *out,
+                            struct err *err)
+{
+        out->secret = arena_str(arena, str_from(credential->text));
+        out->key = (struct api_api_key){.id = key->id,
+                                        .prefix = key->prefix,
+                                        .name = key->name,
+                                        .created_at_ms = key->created_ms,
+                                        .has_expires_at = key->has_expires,
+                                        .expires_at_ms = key->expires_ms,
+                                        .replaces = key->replaces};
+        return !key->scopes.ptr ||
+               words_split(arena, key->scopes, &out->key.scopes, &out->key.scopes_count) ||
+               arena_check(arena, err);
 }
 
 /* {"id":"…"}: events tell what changed, not what it holds. */
@@ -194,7 +219,8 @@ bool api_key_list(struct request *req, const struct api_api_key_list_in *in, str
                         out->next = cursor_make(req->arena, items[count - 1].id);
                         break;
                 }
-                items[count++] = api_key_from_row(&row);
+                if (!api_key_from_row(req->arena, &row, &items[count++], err))
+                        return false;
         }
         out->items = items;
         out->items_count = count;
@@ -238,23 +264,81 @@ FIBER_FN bool api_key_create(struct request *req, const struct api_api_key_creat
 
         if (in->body.has_expires_at && in->body.expires_at_ms <= req->now_ms)
                 return err_set_at(err, ERR_BAD_FIELD, "/expires_at", "the key would have expired already");
+        if (in->body.scopes_count > 0 &&
+            !words_check_permissions(req->arena, in->body.scopes, in->body.scopes_count, "/scopes",
+                                     &create.key.scopes, err))
+                return false;
         /*
          * The prefix first: one that nobody uses does no harm, a key that nobody
          * can find would.
          */
         ok = credential_create(req->services, "cs", &cell, &credential, err) &&
              request_write(req, key_create_work, &create, err);
-        if (ok) {
-                out->secret = arena_str(req->arena, str_from(credential.text));
-                out->key = (struct api_api_key){.id = create.key.id,
-                                                .prefix = create.key.prefix,
-                                                .name = create.key.name,
-                                                .created_at_ms = create.key.created_ms,
-                                                .has_expires_at = create.key.has_expires,
-                                                .expires_at_ms = create.key.expires_ms};
-        }
+        ok = ok && api_key_created(req->arena, &create.key, &credential, out, err);
         secret_wipe(&credential, sizeof(credential));
         return ok && arena_check(req->arena, err);
+}
+
+struct key_rotate {
+        const struct credential *credential;
+        struct str id;
+        int64_t overlap_ms;
+        struct identity_key key;
+};
+
+static bool key_rotate_work(struct request *req, void *arg, struct err *err)
+{
+        struct key_rotate *rotate = arg;
+        struct identity_principal principal;
+        struct str owner = rotate->key.principal;
+
+        if (!principal_find(req, owner, &principal, err))
+                return false;
+        if (principal.kind == PRINCIPAL_EXECUTOR)
+                return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
+        if (!identity_key_rotate(req->services, req->tx, rotate->credential, owner, rotate->id,
+                                 rotate->overlap_ms, req->now_ms, &rotate->key, err))
+                return false;
+        request_log_detail(req, "key", rotate->id);
+        request_log_detail(req, "successor", rotate->key.id);
+        request_event(req, "key.rotated", owner, event_data(req, "key", rotate->key.id));
+        return true;
+}
+
+/* "10m", as the contract's pattern lets it through. */
+static bool overlap_from(struct str text, int64_t *ret_ms, struct err *err)
+{
+        int64_t number = 10;
+        int64_t unit_ms = 60000;
+
+        if (text.ptr) {
+                char unit = text.ptr[text.len - 1];
+
+                unit_ms = unit == 's' ? 1000 : unit == 'm' ? 60000 : 3600000;
+                if (!str_to_i64(str_slice(text, 0, text.len - 1), &number))
+                        number = INT32_MAX;
+        }
+        *ret_ms = number * unit_ms;
+        return *ret_ms <= OVERLAP_MAX_MS ||
+               err_set_at(err, ERR_BAD_FIELD, "/overlap", "at most 168h: a key that leaked must end");
+}
+
+FIBER_FN bool api_key_rotate(struct request *req, const struct api_api_key_rotate_in *in,
+                             struct api_api_key_created *out, struct err *err)
+{
+        struct cell_ref cell = {.tenant = req->tenant, .region = req->region};
+        struct credential credential;
+        struct key_rotate rotate = {
+                .credential = &credential, .id = in->key, .key = {.principal = in->principal}};
+        bool ok;
+
+        if (!overlap_from(in->body.overlap, &rotate.overlap_ms, err))
+                return false;
+        ok = credential_create(req->services, "cs", &cell, &credential, err) &&
+             request_write(req, key_rotate_work, &rotate, err) &&
+             api_key_created(req->arena, &rotate.key, &credential, out, err);
+        secret_wipe(&credential, sizeof(credential));
+        return ok;
 }
 
 bool api_key_revoke(struct request *req, const struct api_api_key_revoke_in *in, struct err *err)

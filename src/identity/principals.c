@@ -116,6 +116,8 @@ bool identity_key_create(struct tx *tx, const struct credential *credential, str
                                           .hash_version = credential->hash_version,
                                           .now = now_ms,
                                           .expires_ms = key->has_expires ? &key->expires_ms : NULL,
+                                          .scopes = key->scopes,
+                                          .replaces_id = key->replaces,
                                   },
                                   err);
 }
@@ -131,9 +133,40 @@ bool identity_key_revoke(const struct services *services, struct tx *tx, struct 
                 return false;
         if (!found)
                 return err_set(err, ERR_NOT_FOUND, "there is no such key");
-        if (!sql_api_key_revoke(tx, principal, id, now_ms, &changes, err))
+        return sql_api_key_revoke(tx, principal, id, now_ms, &changes, err) &&
+               session_revoke_provider(services, tx, STR(SESSION_REALM_KEY), id, STR_NULL, now_ms, NULL,
+                                       err) &&
+               identity_forget_on_commit(services, tx, id, err);
+}
+
+bool identity_key_rotate(const struct services *services, struct tx *tx, const struct credential *credential,
+                         struct str principal, struct str id, int64_t overlap_ms, int64_t now_ms,
+                         struct identity_key *ret_key, struct err *err)
+{
+        struct sql_api_key_list_row row;
+        int64_t until_ms = now_ms + overlap_ms;
+        int64_t changes;
+        bool found;
+
+        if (!sql_api_key_get(tx, principal, id, &row, &found, err))
                 return false;
-        return identity_forget_on_commit(services, tx, id, err);
+        if (!found)
+                return err_set(err, ERR_NOT_FOUND, "there is no such key");
+        if (row.has_revoked_ms || (row.has_expires_ms && now_ms >= row.expires_ms))
+                return err_set(err, ERR_CONFLICT, "the key is revoked or has expired; make a new one");
+        *ret_key = (struct identity_key){
+                .principal = principal,
+                .name = row.name,
+                .has_expires = row.has_expires_ms,
+                .expires_ms = row.has_expires_ms ? now_ms + (row.expires_ms - row.created_ms) : 0,
+                .scopes = row.scopes,
+                .replaces = row.id,
+        };
+        if (row.has_expires_ms && row.expires_ms < until_ms)
+                until_ms = row.expires_ms;
+        return identity_key_create(tx, credential, ret_key, now_ms, err) &&
+               sql_api_key_set_expiry(tx, principal, id, until_ms, &changes, err) &&
+               identity_forget_on_commit(services, tx, id, err);
 }
 
 bool identity_still_stands(struct tx *tx, const struct principal *caller, int64_t now_ms, bool *ret,

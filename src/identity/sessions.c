@@ -9,6 +9,7 @@
 #include "identity/identity_sql.h"
 #include "identity/principals.h"
 #include "identity/sessions_sql.h"
+#include "identity/words.h"
 
 #include <stdio.h>
 
@@ -167,19 +168,6 @@ static bool replace_secret(const struct services *services, struct tx *tx, struc
         return err_set(err, ERR_STORE_CONFLICT, "no free prefix for a session");
 }
 
-static bool has_word(struct str list, struct str word)
-{
-        struct str head;
-        bool more = list.len > 0;
-
-        while (more) {
-                more = str_cut(&list, ' ', &head);
-                if (str_eq(head, word))
-                        return true;
-        }
-        return false;
-}
-
 bool session_second_factor(const struct services *services, struct tx *tx, struct str session,
                            struct str method, int64_t now_ms, struct session_secret *ret, struct err *err)
 {
@@ -191,7 +179,7 @@ bool session_second_factor(const struct services *services, struct tx *tx, struc
         if (!sql_session_get(tx, session, &row, &found, err))
                 return false;
         methods = row.methods;
-        if (found && !has_word(methods, method))
+        if (found && !words_have(methods, method))
                 methods = arena_printf(tx_arena(tx), "%.*s%s%.*s", STR_ARG(methods),
                                        methods.len > 0 ? " " : "", STR_ARG(method));
         if (!arena_check(tx_arena(tx), err) ||

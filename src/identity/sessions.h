@@ -30,6 +30,8 @@ enum session_kind { SESSION_BROWSER, SESSION_CLI, SESSION_SERVICE, SESSION_AGENT
 
 /* css_, tenant, prefix, secret, and the NUL. */
 enum { SESSION_TEXT_SIZE = 4 + 26 + 1 + 8 + 1 + 52 + 1 };
+/* The realm of tokens that programs get by an API key, whose id is then the provider's session. */
+#define SESSION_REALM_KEY "key"
 #define SESSION_SEEN_EVERY_MS ((int64_t)60000)
 
 /* How long sessions last; from the configuration, in services. */

@@ -164,13 +164,17 @@ static const char *write_refusal(struct call *call, const struct err *why, struc
                 page_refusal(&call->req, why, body);
                 return "text/html";
         }
+        if (call->route && call->route->oauth_errors) {
+                oauth_problem_write(body, why);
+                return "application/json";
+        }
         problem_write(body, why, id_str(&call->req.id), call->elsewhere);
         return PROBLEM_MEDIA;
 }
 
 FIBER_FN void call_refuse(struct call *call, const struct err *why)
 {
-        struct http_header headers[REPLY_HEADERS_MAX + 4];
+        struct http_header headers[REPLY_HEADERS_MAX + 5];
         char retry_after[24];
         char allow[64];
         BUF_SCOPED body = {0};
@@ -188,6 +192,9 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                 headers[count++] = (struct http_header){STR("Location"), call->elsewhere};
         if (why->code == ERR_UNAUTHENTICATED) /* RFC 9110 section 11.6.1 */
                 headers[count++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+        if (why->code == ERR_INVALID_CLIENT) /* RFC 6749 section 5.2 */
+                headers[count++] =
+                        (struct http_header){STR("WWW-Authenticate"), STR("Basic realm=\"countersign\"")};
         if (why->code == ERR_SECOND_FACTOR_REQUIRED) /* RFC 9470 section 3 */
                 headers[count++] = (struct http_header){
                         STR("WWW-Authenticate"),

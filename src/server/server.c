@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/log_line.h"
 #include "crypto/secret.h"
+#include "identity/accounts_throttle.h"
 #include "identity/authenticate.h"
 #include "keys/tenant_keys.h"
 #include "server/rate_shared.h"
@@ -310,6 +311,7 @@ void server_stop(struct server *server)
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
+        throttle_free(server->services.throttle);
         places_free(server->services.places);
         access_free(server->services.access);
         store_close(server->store);

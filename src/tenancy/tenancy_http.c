@@ -126,6 +126,7 @@ struct self {
         struct str principal;
         struct str *roles;
         size_t role_count;
+        struct str bound; /* the credential's only workspace, or "" */
 };
 
 static bool self_work(struct tx *tx, void *arg, struct err *err)
@@ -133,9 +134,12 @@ static bool self_work(struct tx *tx, void *arg, struct err *err)
         struct self *self = arg;
         SQL_SCOPED(workspace_list) c = {0};
 
-        return access_role_names_of(tx, self->principal, &self->roles, &self->role_count, err) &&
-               sql_tenant_self_get(tx, &self->tenant, &self->has_tenant, err) &&
-               sql_workspace_list_open(tx, STR(""), 1, &c, err) &&
+        if (!access_role_names_of(tx, self->principal, &self->roles, &self->role_count, err) ||
+            !sql_tenant_self_get(tx, &self->tenant, &self->has_tenant, err))
+                return false;
+        if (self->bound.len > 0)
+                return sql_workspace_get(tx, self->bound, &self->workspace, &self->has_workspace, err);
+        return sql_workspace_list_open(tx, STR(""), 1, &c, err) &&
                sql_workspace_list_next(&c, &self->workspace, &self->has_workspace, err);
 }
 
@@ -144,7 +148,7 @@ FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in
 {
         const struct principal *principal = &req->principal;
         struct cell_ref cell = {.tenant = id_str(&principal->tenant), .region = principal->region};
-        struct self self = {.principal = id_str(&principal->id)};
+        struct self self = {.principal = id_str(&principal->id), .bound = id_str(&principal->workspace)};
 
         (void)in;
         if (!cell_read(req->services->store, &cell, req->arena, self_work, &self, err))
@@ -162,11 +166,13 @@ FIBER_FN bool whoami_get(struct request *req, const struct api_whoami_get_in *in
                 .platform_administrator =
                         principal->platform && principal_may(principal, PERMISSION_TENANT_CREATE),
         };
-        if (principal->workspace.text[0])
-                out->workspace = id_str(&principal->workspace);
-        else if (self.has_workspace)
+        if (self.has_workspace) {
                 out->workspace = self.workspace.id;
+                out->organization = self.workspace.organization_id;
+        } else if (principal->workspace.text[0]) { /* in another region */
+                out->workspace = id_str(&principal->workspace);
+        }
         out->roles = self.roles;
         out->roles_count = self.role_count;
-        return true;
+        return identity_whoami(req, out, err);
 }

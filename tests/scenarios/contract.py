@@ -20,7 +20,7 @@ class Operation:
         self.parameters = [resolve(document, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
         body = operation.get("requestBody")
         self.body_schema = None
-        if body:
+        if body and "application/json" in body["content"]:
             self.body_schema = resolve(document, body["content"]["application/json"]["schema"])
 
     def path_names(self):

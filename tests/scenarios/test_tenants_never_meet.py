@@ -8,6 +8,7 @@ import json
 import re
 
 import pytest
+import requests
 
 import contract
 from conftest import new_tenant
@@ -32,6 +33,10 @@ class World:
         self.action = self.bot.submit()
         self.executor.close()
         key = self.own.admin.api.ok("POST", f"{self.own.path}/principals/{self.bot.id}/keys", {"name": "spare"})
+        token = requests.post(f"{server.url}/oauth2/token", timeout=30,
+                              data={"grant_type": "client_credentials", "client_id": self.bot.id,
+                                    "client_secret": key["secret"]}).json()["access_token"]
+        self.session = server.api(token).ok("GET", "/v1/whoami")["credential"]
         self.other = new_tenant(server)
         other_bot = self.other.agent()
         other_approver = self.other.approver()
@@ -41,10 +46,10 @@ class World:
         organizations = self.own.admin.api.ok("GET", f"{self.own.path}/organizations")["items"]
         self.theirs = {"tenant": self.own.id, "organization": organizations[0]["id"], "workspace": self.own.workspace, "principal": self.bot.id,
                        "key": key["key"]["id"], "action": self.action["id"], "executor": self.executor.id,
-                       "resolution": never("res"), "path": "0/000.p/1"}
+                       "session": self.session, "resolution": never("res"), "path": "0/000.p/1"}
         self.nobodys = {"tenant": never("ten"), "organization": never("org"), "workspace": never("wsp"), "principal": never("agt"),
                         "key": never("key"), "action": never("act"), "executor": never("exe"),
-                        "resolution": never("res"), "path": "0/000.p/1"}
+                        "session": never("ses"), "resolution": never("res"), "path": "0/000.p/1"}
 
 
 def never(prefix):
