@@ -296,6 +296,8 @@ static bool key_rotate_work(struct request *req, void *arg, struct err *err)
                 return false;
         if (principal.kind == PRINCIPAL_EXECUTOR)
                 return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
+        if (!access_check_reach(req, owner, err))
+                return false;
         if (!identity_key_rotate(req->services, req->tx, rotate->credential, owner, rotate->id,
                                  rotate->overlap_ms, req->now_ms, &rotate->key, err))
                 return false;

@@ -169,8 +169,7 @@ static bool assertion_work(struct tx *tx, void *arg, struct err *err)
                                         .id = id_from(found.id),
                                         .tenant = id_from(assertion->tenant),
                                         .region = assertion->region,
-                                        .name = found.name,
-                                        .roles = found.roles};
+                                        .name = found.name};
         return true;
 }
 

@@ -2,7 +2,7 @@
 /* The token endpoint, its metadata, and what services and agents prove themselves by. */
 #include "identity/tokens.h"
 
-#include "access/roles.h"
+#include "access/access.h"
 #include "api/cell.h"
 #include "api/services.h"
 #include "crypto/jose.h"
@@ -265,7 +265,8 @@ static bool client_update_work(struct request *req, void *arg, struct err *err)
         const struct api_token_client_update *body = update->body;
         struct identity_principal principal;
 
-        if (!client_find(req, update->principal, &principal, err))
+        if (!client_find(req, update->principal, &principal, err) ||
+            !access_check_reach(req, update->principal, err))
                 return false;
         if (principal.kind != PRINCIPAL_AGENT && (body->agent_scope != 0 || body->risk_tier.ptr))
                 return err_set_at(err, ERR_BAD_FIELD, body->agent_scope != 0 ? "/agent_scope" : "/risk_tier",
