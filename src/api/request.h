@@ -89,6 +89,13 @@ struct request {
         struct access_request *access; /* access/access.h */
         bool resource_open;            /* whether it is allowed depends on the resource */
         bool resource_asked;
+        int64_t retry_after_s; /* with a refusal of the handler's own that will pass: RATE_LIMITED,
+                                  OVERLOADED; 0: not said */
+        /*
+         * The refusal of an anonymous caller belongs into the log of the tenant that was entered: a log-in.
+         * Only where attempts are bounded, or strangers could fill the log.
+         */
+        bool log_stranger;
         bool streaming; /* the reply's head is on the wire already */
 
         const struct request_ops *ops; /* the pipeline's */

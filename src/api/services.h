@@ -21,6 +21,7 @@ struct places;
 struct regions;
 struct session_times;
 struct throttle;
+struct accounts;
 
 struct services {
         struct store *store;
@@ -38,5 +39,6 @@ struct services {
         int64_t wait_max_ms; /* the longest `wait` */
         struct throttle *throttle;                 /* identity/accounts_throttle.h */
         const struct session_times *session_times; /* identity/sessions.h; NULL: the defaults */
+        struct accounts *accounts;                 /* identity/accounts.h */
         const char *version;                       /* of the program */
 };

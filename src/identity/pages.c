@@ -5,6 +5,11 @@
 
 enum { PAGE_MOST_BYTES = 256 * 1024 };
 
+#define POLICY                                                                                              \
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "                  \
+        "frame-ancestors 'none'; base-uri 'none'"
+#define SCRIPTED_POLICY POLICY "; script-src 'self'; require-trusted-types-for 'script'"
+
 /* ---- the catalogue ------------------------------------------------------------------------------- */
 
 #define TEXT(name, text) [TEXT_##name] = text,
@@ -203,16 +208,20 @@ void page_done(struct page *page)
 void page_security_headers(struct request *req)
 {
         /* form-action does not name the issuers: we go there by links and redirects, never by a form. */
-        request_set_header(
-                req, "Content-Security-Policy",
-                STR("default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-                    "frame-ancestors 'none'; base-uri 'none'"));
+        request_set_header(req, "Content-Security-Policy", STR(POLICY));
         request_set_header(req, "X-Content-Type-Options", STR("nosniff"));
         request_set_header(req, "X-Frame-Options", STR("DENY"));
         /* Not no-referrer: with that, browsers send "Origin: null" with our own forms. */
         request_set_header(req, "Referrer-Policy", STR("same-origin"));
         request_set_header(req, "Cross-Origin-Opener-Policy", STR("same-origin"));
         request_set_header(req, "Vary", STR("Accept-Language, Cookie"));
+}
+
+void page_script(struct page *page)
+{
+        if (!page->script)
+                HTML(page, "<script src=\"/webauthn.js\" defer></script>\n");
+        page->script = true;
 }
 
 bool page_end(struct page *page, struct api_text *out, struct err *err)
@@ -224,6 +233,8 @@ bool page_end(struct page *page, struct api_text *out, struct err *err)
         if (ok) {
                 out->text = arena_str(page->req->arena, buf_str(&page->html));
                 page_security_headers(page->req);
+                if (page->script)
+                        request_set_header(page->req, "Content-Security-Policy", STR(SCRIPTED_POLICY));
                 ok = arena_check(page->req->arena, err);
         }
         page_done(page);

@@ -42,6 +42,7 @@ struct page {
         struct buf html;
         unsigned language;
         const char *form; /* action of the form that is open */
+        bool script;      /* it brings /webauthn.js */
 };
 
 /* Starts the page; its title is the heading too. page_end or page_done must follow. */
@@ -89,6 +90,8 @@ struct page_field {
         unsigned max_length; /* 0: 512 */
 };
 
+/* The script that asks the browser for a passkey, /webauthn.js: the only one there is. */
+void page_script(struct page *page);
 /* A form by POST to a path of ours; with its CSRF token, whose cookie goes with the reply. */
 void page_form_begin(struct page *page, const char *action);
 void page_field(struct page *page, const struct page_field *field);

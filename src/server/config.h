@@ -53,6 +53,15 @@ struct config {
         struct str rate_enterprise_tenant, rate_enterprise_principal;
         int64_t rate_address, burst_address;
 
+        int64_t password_memory_kib;
+        int64_t password_passes;
+        int64_t password_lanes;
+        int64_t password_threads;
+        int64_t password_queue;
+        struct str password_breached; /* file; "" for none */
+        struct str passkey_attestation;
+        int64_t link_lifetime_ms;
+
         struct str log_level;
         struct str log_format;
         bool log_requests;

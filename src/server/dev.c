@@ -224,7 +224,9 @@ static void print_page(const struct dev *dev, const struct server_first *first)
 {
         printf("\nCountersign is at %s\n\n", server_url(dev->server));
         if (first->made)
-                printf("  administrator's API key (shown once):  %s\n\n", first->api_key);
+                printf("  administrator's API key (shown once):  %s\n"
+                       "  the same in a browser, once:\n  %.*s/login/link?tenant=%s&link=%s\n\n",
+                       first->api_key, STR_ARG(server_public_url(dev->server)), first->tenant, first->link);
         printf("  profiles   %s (administrator, approver)\n"
                "             %s (an agent)\n\n"
                "Try, in another terminal:\n\n"

@@ -208,6 +208,10 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                         (struct http_header){STR("Allow"), allow_list(call, allow, sizeof(allow))};
         if (why->code == ERR_RATE_LIMITED || err_status(why->code) == 503) {
                 int64_t seconds = why->code == ERR_RATE_LIMITED ? call->rate.reset_s : 1;
+
+                /* A handler that limits by itself knows better than the pipeline. */
+                if (call->req.retry_after_s > 0)
+                        seconds = call->req.retry_after_s;
                 int len = snprintf(retry_after, sizeof(retry_after), "%lld", (long long)seconds);
 
                 headers[count++] =

@@ -294,19 +294,26 @@ FIBER_FN void call_log_refusal(struct call *call, const struct err *why)
         struct job job = {.call = call, .refused = why};
         bool own = call->req.tenant.len > 0 && str_eq(call->req.tenant, id_str(&principal->tenant));
         struct str region = own ? call->req.region : principal->region;
+        struct str tenant = id_str(&principal->tenant);
         struct err err;
 
-        if (!call->route || principal->kind == PRINCIPAL_NOBODY || !refusal_counts(call, why->code))
+        if (!call->route || !refusal_counts(call, why->code))
                 return;
+        if (principal->kind == PRINCIPAL_NOBODY) {
+                if (!call->req.log_stranger)
+                        return;
+                tenant = call->req.tenant;
+                region = call->req.region;
+        }
         /* What is another node's is entered here: at home, if that is here, or in this node's own region. */
         if (!regions_serves(call->req.services, region))
                 region = regions_serves(call->req.services, principal->region) ? principal->region
                                                                                : call->req.services->region;
         /* Never into the log of the tenant that was asked about. */
-        if (!job_run(&job, refusal_work, true, id_str(&principal->tenant), region, &err))
+        if (!job_run(&job, refusal_work, true, tenant, region, &err))
                 log_line(LOG_ERROR, "a refusal could not be entered into the log",
-                         LOG_STR("request", id_str(&call->req.id)),
-                         LOG_STR("tenant", id_str(&principal->tenant)), LOG_C("error", err.message));
+                         LOG_STR("request", id_str(&call->req.id)), LOG_STR("tenant", tenant),
+                         LOG_C("error", err.message));
 }
 
 /* ---- waiting and streaming

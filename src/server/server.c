@@ -5,9 +5,11 @@
 #include "api/notify.h"
 #include "approvals/control.h"
 #include "approvals/work.h"
+#include "base/clock.h"
 #include "base/heap.h"
 #include "base/log_line.h"
 #include "crypto/secret.h"
+#include "identity/accounts.h"
 #include "identity/accounts_throttle.h"
 #include "identity/authenticate.h"
 #include "keys/tenant_keys.h"
@@ -198,6 +200,41 @@ static bool listen_here(struct server *server, const struct config *config, stru
         return arena_check(&server->strings, err);
 }
 
+/* By which a person becomes the first administrator, beside the API key for programs. */
+static bool make_first_link(struct server *server, const struct tenancy_plan *plan,
+                            struct server_first *ret_first, struct err *err)
+{
+        const struct cell_ref cell = {.tenant = id_str(&plan->tenant), .region = server->services.region};
+        struct credential link;
+        bool ok = account_first(&server->services, &cell, id_str(&plan->principal), clock_now_ms(), &link,
+                                err);
+
+        if (ok)
+                (void)snprintf(ret_first->link, sizeof(ret_first->link), "%s", link.text);
+        secret_wipe(&link, sizeof(link));
+        return ok;
+}
+
+static bool start_accounts(struct server *server, const struct config *config, struct err *err)
+{
+        const struct accounts_config accounts = {
+                .passwords = {.parameters = {(uint32_t)config->password_memory_kib,
+                                             (uint32_t)config->password_passes,
+                                             (uint32_t)config->password_lanes},
+                              .threads = (unsigned)config->password_threads,
+                              .queue = (unsigned)config->password_queue,
+                              .breached = config->password_breached},
+                .attestation = str_is(config->passkey_attestation, "refuse") ? WEBAUTHN_ATTESTATION_REFUSE
+                                                                             : WEBAUTHN_ATTESTATION_IGNORE,
+                .link_ms = config->link_lifetime_ms,
+        };
+
+        server->services.throttle = throttle_new();
+        if (!server->services.throttle)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        return accounts_start(&accounts, &server->services.accounts, err);
+}
+
 /* Tenancy: what a crash left half-made goes; an empty store gets its first tenant. */
 static bool prepare_tenants(struct server *server, struct server_first *ret_first, struct err *err)
 {
@@ -213,6 +250,7 @@ static bool prepare_tenants(struct server *server, struct server_first *ret_firs
                                plan.workspace.text);
                 (void)snprintf(ret_first->api_key, sizeof(ret_first->api_key), "%s", plan.credential.text);
                 secret_wipe(&plan.credential, sizeof(plan.credential));
+                return make_first_link(server, &plan, ret_first, err);
         }
         return true;
 }
@@ -259,7 +297,7 @@ static bool start_steps(struct server *server, const struct config *config, stru
         server->services.access = access_new(&server->services, err);
         return server->services.access && arena_check(&server->strings, err) &&
                store_listen(server->store, hear, server, err) && register_control(server, err) &&
-               prepare_tenants(server, ret_first, err) &&
+               start_accounts(server, config, err) && prepare_tenants(server, ret_first, err) &&
                work_start(&server->services, &server->services.work, err) &&
                make_pipeline(server, config, err) && listen_here(server, config, err);
 }
@@ -289,6 +327,11 @@ bool server_start(const struct config *config, struct server **ret_server, struc
 const char *server_url(const struct server *server)
 {
         return server->url;
+}
+
+struct str server_public_url(const struct server *server)
+{
+        return server->services.url;
 }
 
 bool server_reload(struct server *server, struct err *err)

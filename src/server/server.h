@@ -17,6 +17,7 @@ struct server_first {
         char tenant[40];
         char workspace[40];
         char api_key[128];
+        char link[128]; /* one-time, by which a person becomes the first administrator */
 };
 
 /* Serves when it returns. Signals must be blocked before (server_block_signals). */
@@ -27,6 +28,8 @@ bool server_store_options(const struct config *config, struct arena *arena,
                           struct store_options *ret_options, struct err *err) MUST_USE;
 /* "http://127.0.0.1:7070" */
 const char *server_url(const struct server *server);
+/* Where browsers reach it: node.url, or the same. */
+struct str server_public_url(const struct server *server);
 /* Reads the TLS files again. */
 bool server_reload(struct server *server, struct err *err) MUST_USE;
 /* Answers what runs, for at most the configured time, then ends. NULL is fine. */

@@ -103,6 +103,17 @@ static bool write_key(const char *path, const char *key, struct err *err)
         return ok;
 }
 
+/* Where the first administrator sets a password. */
+static const char *first_link(const struct server *server, const struct server_first *first)
+{
+        static char text[600];
+        struct str url = server_public_url(server);
+
+        (void)snprintf(text, sizeof(text), "%.*s/login/link?tenant=%s&link=%s", STR_ARG(url), first->tenant,
+                       first->link);
+        return text;
+}
+
 static void print_json(const struct server *server, const struct server_first *first, bool with_key)
 {
         struct json_writer w;
@@ -116,8 +127,10 @@ static void print_json(const struct server *server, const struct server_first *f
                 json_field_c(&w, "tenant", first->tenant);
                 json_field_c(&w, "workspace", first->workspace);
         }
-        if (with_key)
+        if (with_key) {
                 json_field_c(&w, "api_key", first->api_key);
+                json_field_c(&w, "link", first_link(server, first));
+        }
         json_object_end(&w);
         (void)printf("%.*s\n", STR_ARG(buf_str(&text)));
         (void)fflush(stdout);
@@ -128,9 +141,11 @@ static void print_first(const struct server *server, const struct server_first *
 {
         (void)printf("server:     %s\ntenant:     %s\nworkspace:  %s\nAPI key:    %s\n"
                      "This administrator's key is shown once. Next:\n"
-                     "  countersign login --server %s --key %s\n",
+                     "  countersign login --server %s --key %s\n"
+                     "Or become the first administrator in a browser, by this one-time link:\n"
+                     "  %s\n",
                      server_url(server), first->tenant, first->workspace, first->api_key, server_url(server),
-                     first->api_key);
+                     first->api_key, first_link(server, first));
         (void)fflush(stdout);
 }
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What people do to their own accounts only. Private to src/identity. */
+#pragma once
+
+#include "api/request.h"
+
+/*
+ * FORBIDDEN unless the caller is this person, in a session: how somebody logs in
+ * is nothing that an API key may change. Whoever has a second factor must have
+ * shown one within FACTOR_FRESH_MS, or a session that was left open could be made
+ * to last (SECOND_FACTOR_REQUIRED). In a transaction on the tenant's home cell.
+ */
+#define FACTOR_FRESH_MS ((int64_t)600000)
+bool own_check(struct request *req, struct str principal, struct err *err) MUST_USE;
