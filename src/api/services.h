@@ -17,6 +17,7 @@ struct identity;
 struct access;
 struct work;
 struct control;
+struct deletion;
 struct places;
 struct regions;
 struct session_times;
@@ -32,6 +33,7 @@ struct services {
         struct access *access;     /* access/access.h; NULL in programs without a pipeline */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
+        struct deletion *deletion; /* tenancy/deletion/deletion.h */
         struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */
         struct regions *regions;   /* tenancy/regions.h */
         struct str region;         /* this node's; home region of new tenants */

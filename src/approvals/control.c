@@ -5,6 +5,7 @@
 #include "api/request.h"
 #include "api/services.h"
 #include "approvals/content.h"
+#include "approvals/content.h"
 #include "approvals/entry.h"
 #include "approvals/move.h"
 #include "base/clock.h"
@@ -187,6 +188,8 @@ static bool record(struct tx *tx, const struct control_run *run, const struct id
                                        run->now_ms, clock_now_ms(), &changes, err) ||
             !approvals_get(tx, run->workspace, run->action, &action, err) ||
             !content_close(tx, &action.row, err))
+                return false;
+        if (!content_close(tx, &action.row, err))
                 return false;
         if (changes != 1)
                 return err_set(err, ERR_INTERNAL, "the claim of %.*s was lost", STR_ARG(run->action));

@@ -42,6 +42,7 @@ struct control_run {
         const struct statement *statement; /* verified; NULL in `finish` when it was not run by this call */
         struct str target;                 /* the fact `id` */
         int64_t now_ms;
+        bool ready; /* for `prepare` to say to `run` and `finish` */
         /* For the effect to fill: what a person should know, a string that outlives the call; may stay
          * empty. */
         struct str message;
@@ -57,7 +58,7 @@ struct control_operation {
         bool (*resolve)(struct tx *tx, struct str target, const struct json *parameters, struct json *facts,
                         struct err *err);
         /* NULL: nothing to do. Blocks. */
-        bool (*prepare)(const struct control_run *run, struct err *err);
+        bool (*prepare)(struct control_run *run, struct err *err);
         /* The effect, in the write transaction. It checks again what `resolve` has checked. */
         bool (*run)(struct tx *tx, struct control_run *run, struct err *err);
         /*

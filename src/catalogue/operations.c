@@ -167,6 +167,11 @@ const struct catalogue_operation operations[] = {
         {"docker", "network.remove", "Remove a network", EFFECT_DESTROYS, true, TARGET_NETWORK, NULL, 0},
         {"docker", "volume.remove", "Remove a volume and all that is in it", EFFECT_DESTROYS, false,
          TARGET_VOLUME, PARAMETERS(remove_volume)},
+        /* Run by the server itself (src/approvals/control.h). */
+        {"countersign", "tenant.delete", "Delete a tenant and all that it has, for good", EFFECT_DESTROYS,
+         true, TARGET_TENANT, NULL, 0},
+        {"countersign", "workspace.delete", "Delete a workspace and all that is in it, for good",
+         EFFECT_DESTROYS, true, TARGET_WORKSPACE, NULL, 0},
 };
 
 const size_t operation_count = sizeof(operations) / sizeof(operations[0]);

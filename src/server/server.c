@@ -16,6 +16,7 @@
 #include "server/rate_shared.h"
 #include "server/state.h"
 #include "store/store.h"
+#include "tenancy/deletion/deletion.h"
 #include "tenancy/places.h"
 #include "tenancy/regions.h"
 #include "tenancy/tenancy.h"
@@ -274,7 +275,8 @@ static bool register_control(struct server *server, struct err *err)
         if (!control)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         server->services.control = control;
-        return true;
+        return deletion_start(&server->services, control, &server->services.deletion, err) &&
+               deletion_resume(&server->services, err);
 }
 
 static bool start_steps(struct server *server, const struct config *config, struct server_first *ret_first,
@@ -358,6 +360,7 @@ void server_stop(struct server *server)
         places_free(server->services.places);
         access_free(server->services.access);
         store_close(server->store);
+        deletion_free(server->services.deletion);
         tenant_keys_free(server->keys);
         envelope_free(server->envelope);
         rate_table_free(server->pipeline.rates);
