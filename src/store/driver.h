@@ -91,6 +91,7 @@ struct driver {
         bool (*cell_list)(struct driver_state *state, struct str region,
                           bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                           struct err *err);
+        /* NULL: store_snapshot_rows does it, row by row. */
         bool (*snapshot)(struct driver_state *state, const struct cell_ref *cell, const char *path,
                          struct err *err);
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "store/driver.h"
+#include "store/schema.h"
 #include "store/sql.h"
 
 #include <pthread.h>
@@ -106,6 +107,11 @@ struct store {
 
         struct worker *workers;
         unsigned worker_count, started;
+
+        /* For store_snapshot_rows; read when it is first needed. */
+        pthread_mutex_t schema_lock;
+        struct arena schema_arena; /* guarded by schema_lock */
+        struct schema *schema;     /* guarded by schema_lock; never changes */
 };
 
 /* cells.c; the caller holds store->lock unless said otherwise. */
@@ -124,6 +130,12 @@ void cell_disconnect(struct store *store, struct conn *conn);
 void cell_forget(struct store *store, const struct cell_ref *ref);
 /* With no worker running. */
 void cells_free(struct store *store);
+
+/* sqlite_snapshot.c */
+
+/* As store_cell_snapshot, from a store whose cells are no files. */
+bool store_snapshot_rows(struct store *store, const struct cell_ref *cell, const char *path,
+                         struct err *err) MUST_USE;
 
 /* workers.c */
 bool workers_start(struct store *store, unsigned writers, unsigned readers, struct err *err) MUST_USE;

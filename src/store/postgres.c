@@ -330,16 +330,6 @@ static bool column_int(void *handle, int at, int64_t *ret_value)
         return true;
 }
 
-static bool snapshot(struct driver_state *state, const struct cell_ref *cell, const char *path,
-                     struct err *err)
-{
-        (void)state;
-        (void)cell;
-        (void)path;
-        return err_set(err, ERR_STORE_FAILED,
-                       "a cell on PostgreSQL has no file; use pg_dump, or countersign tenant move");
-}
-
 const struct driver driver_postgres = {
         .name = "postgres",
         .pooled = true,
@@ -371,7 +361,6 @@ const struct driver driver_postgres = {
         .cell_create = pg_cell_create,
         .cell_exists = pg_cell_exists,
         .cell_list = pg_cell_list,
-        .snapshot = snapshot,
         .stand = pg_stand,
         .set_stand = pg_set_stand,
         .tell = pg_tell,

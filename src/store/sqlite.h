@@ -59,6 +59,13 @@ bool sqlite_execute(struct sqlite_conn *conn, const char *sql, const char *what,
 
 /* sqlite_files.c */
 
+/*
+ * A new database at `path`, filled by fill(to, arg), whole and durable or not there. ALREADY_EXISTS.
+ * Of the state only its limits are used.
+ */
+typedef bool (*sqlite_fill)(struct sqlite_conn *to, void *arg, struct err *err);
+bool sqlite_file_make(struct driver_state *state, const struct cell_ref *cell, const char *path,
+                      sqlite_fill fill, void *arg, struct err *err) MUST_USE;
 /* Settings of the whole process; any number of times. */
 bool sqlite_process_start(struct err *err) MUST_USE;
 /* So that what was named or removed in it stays so. */

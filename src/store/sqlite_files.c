@@ -329,8 +329,9 @@ bool sqlite_cell_list(struct driver_state *state, struct str region,
         return errno == 0 || err_set_errno(err, ERR_STORE_FAILED, errno, "the cells cannot be listed");
 }
 
-static bool copy_database(struct sqlite_conn *from, struct sqlite_conn *to, struct err *err)
+static bool copy_database(struct sqlite_conn *to, void *arg, struct err *err)
 {
+        struct sqlite_conn *from = arg;
         sqlite3_backup *backup = sqlite3_backup_init(to->db, "main", from->db, "main");
         int status;
 
@@ -342,18 +343,17 @@ static bool copy_database(struct sqlite_conn *from, struct sqlite_conn *to, stru
         return status == SQLITE_OK || sqlite_fail(to->db, status, "copying", err);
 }
 
-/* Copies into a file of its own name beside the wanted one, which then gets its name. */
-static bool snapshot_to(struct driver_state *state, struct sqlite_conn *from, const char *partial,
-                        const char *path, struct err *err)
+/* Fills a file of its own name beside the wanted one, which then gets its name. */
+static bool file_fill(struct driver_state *state, const struct cell_ref *cell, const char *partial,
+                      const char *path, sqlite_fill fill, void *arg, struct err *err)
 {
         __attribute__((cleanup(fd_closep))) int fd = -1;
         struct sqlite_conn *to;
         bool ok;
 
-        if (!sqlite_conn_open(state, &CELL_DIRECTORY, partial, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                              &to, err))
+        if (!sqlite_conn_open(state, cell, partial, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &to, err))
                 return false;
-        ok = copy_database(from, to, err);
+        ok = fill(to, arg, err);
         sqlite_conn_close(&to->base);
         if (!ok)
                 return false;
@@ -368,26 +368,33 @@ static bool snapshot_to(struct driver_state *state, struct sqlite_conn *from, co
         return true;
 }
 
+bool sqlite_file_make(struct driver_state *state, const struct cell_ref *cell, const char *path,
+                      sqlite_fill fill, void *arg, struct err *err)
+{
+        char partial[PATH_CAP], folder[PATH_CAP];
+        const char *slash = strrchr(path, '/');
+        bool ok;
+
+        if (strlen(path) > PATH_CAP / 2)
+                return err_set(err, ERR_BAD_PARAMETER, "the copy's path is too long");
+        snprintf(partial, sizeof(partial), "%s.partial", path);
+        snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+        unlink(partial);
+        ok = file_fill(state, cell, partial, path, fill, arg, err);
+        unlink(partial);
+        return ok && sqlite_sync_folder(folder, err);
+}
+
 bool sqlite_snapshot(struct driver_state *state, const struct cell_ref *cell, const char *path,
                      struct err *err)
 {
         _cleanup_(heap_freep) char *source = sqlite_path(state, cell, err);
         struct sqlite_conn *from;
-        char partial[PATH_CAP], folder[PATH_CAP];
-        const char *slash = strrchr(path, '/');
         bool ok;
 
-        if (!source)
+        if (!source || !sqlite_conn_open(state, cell, source, SQLITE_OPEN_READWRITE, &from, err))
                 return false;
-        if (strlen(path) > PATH_CAP / 2)
-                return err_set(err, ERR_BAD_PARAMETER, "the copy's path is too long");
-        snprintf(partial, sizeof(partial), "%s.partial", path);
-        snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-        if (!sqlite_conn_open(state, cell, source, SQLITE_OPEN_READWRITE, &from, err))
-                return false;
-        unlink(partial);
-        ok = snapshot_to(state, from, partial, path, err);
-        unlink(partial);
+        ok = sqlite_file_make(state, &CELL_DIRECTORY, path, copy_database, from, err);
         sqlite_conn_close(&from->base);
-        return ok && sqlite_sync_folder(folder, err);
+        return ok;
 }

@@ -57,6 +57,7 @@ bool store_open(const struct store_options *options, struct store **ret_store, s
                 return err_set(err, ERR_NO_MEMORY, "no memory for the store");
         pthread_mutex_init(&store->lock, NULL);
         pthread_mutex_init(&store->stats_lock, NULL);
+        pthread_mutex_init(&store->schema_lock, NULL);
         pthread_cond_init(&store->write_run.wake, NULL);
         pthread_cond_init(&store->read_run.wake, NULL);
         store->driver = options->url ? &driver_postgres : &driver_sqlite;
@@ -89,6 +90,8 @@ void store_close(struct store *store)
         pthread_cond_destroy(&store->write_run.wake);
         pthread_cond_destroy(&store->read_run.wake);
         pthread_mutex_destroy(&store->stats_lock);
+        pthread_mutex_destroy(&store->schema_lock);
+        arena_done(&store->schema_arena);
         pthread_mutex_destroy(&store->lock);
         heap_free(store);
 }
@@ -261,7 +264,10 @@ bool store_cell_list(struct store *store, struct str region,
 
 bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const char *path, struct err *err)
 {
-        return cell_ref_check(cell, err) && store->driver->snapshot(store->state, cell, path, err);
+        if (!cell_ref_check(cell, err))
+                return false;
+        return store->driver->snapshot ? store->driver->snapshot(store->state, cell, path, err)
+                                       : store_snapshot_rows(store, cell, path, err);
 }
 
 bool store_cell_stand(struct store *store, const struct cell_ref *cell, struct cell_stand *ret_stand,

@@ -202,7 +202,9 @@ bool store_cell_list(struct store *store, struct str region,
                      struct err *err) MUST_USE;
 /*
  * Copies a cell, as it is in one snapshot, into a new file at `path`, durably,
- * while the cell is in use. ALREADY_EXISTS if the file is there.
+ * while the cell is in use: on any store a file that the embedded store can serve.
+ * ALREADY_EXISTS if the file is there. The directory is copied from SQLite only;
+ * that of PostgreSQL is the database's own tools' to back up.
  */
 bool store_cell_snapshot(struct store *store, const struct cell_ref *cell, const char *path,
                          struct err *err) MUST_USE;

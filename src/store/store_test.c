@@ -594,6 +594,36 @@ static void a_snapshot_is_a_cell(void **state)
         add(fixture->store, &one, 3);
 }
 
+/* Whatever store it comes from: a file that the embedded store serves, with every row of that moment. */
+static void a_snapshot_of_rows_is_a_cell_of_files(void **state)
+{
+        struct fixture *fixture = *state;
+        char path[300], folder[300], place[400];
+        struct store_options options = {.folder = folder};
+        struct store *files;
+        struct err err;
+
+        for (int64_t id = 0; id < 1200; id++) /* several pages */
+                add(fixture->store, &one, id);
+        fixture_cell(fixture, &two);
+        add(fixture->store, &two, 7);
+        snprintf(path, sizeof(path), "%s/copy.db", fixture->folder);
+        if (!store_cell_snapshot(fixture->store, &one, path, &err))
+                fail_msg("%s", err.message);
+        assert_false(store_cell_snapshot(fixture->store, &one, path, &err));
+        assert_int_equal(err.code, ERR_ALREADY_EXISTS);
+        add(fixture->store, &one, 5000);
+
+        snprintf(folder, sizeof(folder), "%s/files", fixture->folder);
+        assert_true(store_open(&options, &files, &err));
+        assert_true(store_cell_create(files, &two, &err)); /* makes the region's folder */
+        snprintf(place, sizeof(place), "%s/cells/eu/ten_one.db", folder);
+        assert_int_equal(rename(path, place), 0);
+        assert_int_equal(count(files, &one), 1200);
+        add(files, &one, 5000);
+        store_close(files);
+}
+
 static void a_snapshot_is_taken_while_writing_goes_on(void **state)
 {
         struct fixture *fixture = *state;
@@ -689,6 +719,7 @@ int main(void)
                 T(a_store_thread_never_waits_for_the_store),
                 T(more_cells_than_handles),
                 T(a_text_with_a_nul_is_refused),
+                T(a_snapshot_of_rows_is_a_cell_of_files),
         };
         const struct CMUnitTest of_files[] = {
                 T(a_folder_has_one_owner),
