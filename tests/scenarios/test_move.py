@@ -340,3 +340,45 @@ def test_a_name_that_the_target_has_is_refused(stores):
     # Each store has made its first tenant, "default".
     first = re.search(r"tenant:\s+(ten_\S+)", stores.files.process.text).group(1)
     assert "another tenant with the name" in move(first, stores.folder, stores.target(), code=5)
+
+
+def test_the_example_of_the_documentation(stores):
+    text = (harness.ROOT / "docs" / "scaling.md").read_text()
+    commands = re.search(r"^```sh move\n(.*?)^```", text, re.M | re.S).group(1)
+    expected = re.search(r"^```text move\n(.*?)^```", text, re.M | re.S).group(1)
+    tenant = live(stores.files)
+    stores.files.stop()
+    done = subprocess.run(["bash", "-e", "-c", commands], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": f"{harness.binary().parent}:{os.environ['PATH']}", "TENANT": tenant.id,
+                               "OLD": stores.folder, "NEW": stores.target()})
+    assert done.returncode == 0, done.stderr
+    pattern = "[^\n]*".join(re.escape(part) for part in expected.split("…"))
+    assert re.search(pattern, done.stdout), done.stdout
+    assert "nothing was changed" in done.stdout
+
+
+def test_a_dump_of_the_database_is_a_backup(stores, tmp_path):
+    """As a role that row-level security does not hold; the owner's own would leave rows out, and is refused."""
+    tenant = live(stores.files)
+    stores.files.stop()
+    move(tenant.id, stores.folder, stores.target())
+    stores.rows.start()
+    at(stores.rows, tenant)
+    before = state_of(tenant)
+    programs = postgres.programs()
+    dump = [str(programs / "pg_dump"), "-Fc", "-f", str(tmp_path / "dump"), "-d"]
+    owner = subprocess.run([*dump, stores.place.url(postgres.OWNER, stores.database)], capture_output=True, text=True, check=False)
+    assert owner.returncode != 0 and "row-level security" in owner.stderr, owner.stderr
+    subprocess.run([*dump, stores.place.url("postgres", stores.database)], check=True)
+    run_action(tenant)
+    stores.rows.stop()
+    # The database is lost, and comes back as it was.
+    stores.place.sql(f"DROP DATABASE {stores.database}")
+    stores.place.sql(f"CREATE DATABASE {stores.database} OWNER {postgres.OWNER}")
+    subprocess.run([str(programs / "pg_restore"), "-d", stores.place.url("postgres", stores.database), str(tmp_path / "dump")],
+                   check=True)
+    stores.rows.start()
+    at(stores.rows, tenant)
+    assert state_of(tenant) == before
+    run_action(tenant)
+    verify_log(stores.rows, tenant, tmp_path)
