@@ -66,6 +66,9 @@ struct access_resource {
         struct str id;
         struct str owner;       /* a principal's id; "" for nobody's */
         struct str environment; /* "prd"; "" where it has none */
+        /* Where it is, when the request itself does not say; {NULL, 0}: as the request says. */
+        struct str organization;
+        struct str workspace;
 };
 
 /*

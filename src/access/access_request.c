@@ -46,6 +46,10 @@ static bool check(struct request *req, enum permission permission, const struct 
                 facts.resource_id = resource->id;
                 facts.resource_owner = resource->owner;
                 facts.environment = resource->environment;
+                if (resource->organization.ptr)
+                        facts.organization = resource->organization;
+                if (resource->workspace.ptr)
+                        facts.workspace = resource->workspace;
         }
         answer = access_decide(access_env(access->access), access->rules, access_ask_ours(permission),
                                &facts, &scratch);

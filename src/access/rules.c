@@ -223,6 +223,15 @@ static bool allows_by_condition(struct deciding *d, const struct access_scope *s
         return false;
 }
 
+static bool holds_somewhere(const struct access_rules *rules, struct access_asked asked)
+{
+        for (size_t i = 0; i < rules->scope_count; i++)
+                if (access_set_has(&rules->scopes[i].allow, asked) ||
+                    access_set_has(&rules->scopes[i].may_allow, asked))
+                        return true;
+        return false;
+}
+
 struct access_answer access_decide(const struct condition_env *env, const struct access_rules *rules,
                                    struct access_asked asked, const struct access_facts *facts,
                                    struct arena *scratch)
@@ -257,6 +266,9 @@ struct access_answer access_decide(const struct condition_env *env, const struct
         for (size_t i = 0; i < count && !certain; i++)
                 if (allows_by_condition(&d, scopes[i]))
                         certain = d.allowed = true;
+        /* At the tenant, of a resource that is not known yet: it may be where the permission holds. */
+        if (!d.allowed && facts->partial && facts->workspace.len == 0 && facts->organization.len == 0)
+                d.allowed = holds_somewhere(rules, asked);
         if (d.allowed)
                 answer.verdict = certain && !forbid_unknown ? ACCESS_ALLOW : ACCESS_UNDECIDED;
         return answer;

@@ -324,10 +324,10 @@ class Tenant:
         self.digest = ""
         self.roster = None
 
-    def person(self, kind, role, name=None):
+    def person(self, kind, role=(), name=None):
         roles = [role] if isinstance(role, str) else list(role)
         record = self.admin.api.ok("POST", f"{self.path}/principals",
-                                   {"kind": kind, "name": name or unique(roles[0]), "roles": roles})
+                                   {"kind": kind, "name": name or unique((roles or [kind])[0]), "roles": roles})
         made = self.admin.api.ok("POST", f"{self.path}/principals/{record['id']}/keys", {"name": "test"})
         return Person(self, record, made["secret"])
 

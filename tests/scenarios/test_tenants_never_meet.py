@@ -43,13 +43,19 @@ class World:
         other_executor = HandExecutor(self.other)
         self.strangers = {"administrator": self.other.admin.api, "agent": other_bot.api,
                           "approver": other_approver.api, "executor": other_executor.api}
+        admin, path = self.own.admin.api, self.own.path
+        role = admin.ok("POST", f"{path}/roles", {"name": "helper", "permissions": ["action.read"]})
+        group = admin.ok("POST", f"{path}/groups", {"name": "helpers"})
+        binding = admin.ok("POST", f"{path}/bindings", {"group": group["id"], "role": "helper"})
         organizations = self.own.admin.api.ok("GET", f"{self.own.path}/organizations")["items"]
         self.theirs = {"tenant": self.own.id, "organization": organizations[0]["id"], "workspace": self.own.workspace, "principal": self.bot.id,
                        "key": key["key"]["id"], "action": self.action["id"], "executor": self.executor.id,
-                       "session": self.session, "resolution": never("res"), "path": "0/000.p/1"}
+                       "session": self.session, "resolution": never("res"), "path": "0/000.p/1",
+                       "role": role["id"], "group": group["id"], "binding": binding["id"]}
         self.nobodys = {"tenant": never("ten"), "organization": never("org"), "workspace": never("wsp"), "principal": never("agt"),
                         "key": never("key"), "action": never("act"), "executor": never("exe"),
-                        "session": never("ses"), "resolution": never("res"), "path": "0/000.p/1"}
+                        "session": never("ses"), "resolution": never("res"), "path": "0/000.p/1",
+                        "role": never("rol"), "group": never("grp"), "binding": never("bnd")}
 
 
 def never(prefix):
@@ -70,6 +76,10 @@ def world(server):
 def send(api, operation, ids, **more):
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match.group(1)], operation.path)
     body = contract.example(DOCUMENT, operation.body_schema) if operation.body_schema else None
+    needed = {p["name"]: contract.example(DOCUMENT, p["schema"]) for p in operation.parameters
+              if p["in"] == "query" and p.get("required")}
+    if needed:
+        more["params"] = needed
     return api.request(operation.method, path, body, **more)
 
 
