@@ -425,7 +425,7 @@ static void a_problem_hides_what_is_inside(void **state)
         (void)state;
         buf_init(&text, 4096);
         (void)err_set_at(&err, ERR_BAD_FIELD, "/a", "too long");
-        problem_write(&text, &err, STR("req_1"), STR_NULL);
+        problem_write(&text, &err, STR("req_1"), NULL);
         assert_true(json_parse(&arena, buf_str(&text), &value, &err));
         assert_true(str_is(json_get_string(&value, "type"), "urn:countersign:problem:bad-field"));
         assert_true(str_is(json_get_string(&value, "pointer"), "/a"));
@@ -433,7 +433,7 @@ static void a_problem_hides_what_is_inside(void **state)
         assert_true(str_is(json_get_string(&value, "request"), "req_1"));
         buf_reset(&text);
         (void)err_set_at(&err, ERR_STORE_FAILED, "cells/x", "SELECT secret FROM row");
-        problem_write(&text, &err, STR("req_1"), STR_NULL);
+        problem_write(&text, &err, STR("req_1"), NULL);
         assert_true(str_find_str(buf_str(&text), STR("secret")) < 0);
         assert_true(str_find_str(buf_str(&text), STR("cells")) < 0);
         assert_true(json_parse(&arena, buf_str(&text), &value, &err));

@@ -3,7 +3,8 @@
 
 #include "base/json_write.h"
 
-void problem_write(struct buf *buf, const struct err *err, struct str request_id, struct str location)
+void problem_write(struct buf *buf, const struct err *err, struct str request_id,
+                   const struct problem_more *more)
 {
         const char *detail =
                 err_is_internal(err->code)
@@ -24,9 +25,13 @@ void problem_write(struct buf *buf, const struct err *err, struct str request_id
         json_field_c(&w, "code", err_name(err->code));
         if (err->place[0] && !err_is_internal(err->code))
                 json_field_c(&w, "pointer", err->place);
-        if (location.ptr)
-                json_field_str(&w, "location", location);
+        if (more && more->location.ptr)
+                json_field_str(&w, "location", more->location);
         json_field_str(&w, "request", request_id);
+        if (more && more->problems_json.ptr) {
+                json_key(&w, "problems");
+                json_raw(&w, more->problems_json);
+        }
         json_object_end(&w);
 }
 

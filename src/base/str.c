@@ -183,3 +183,31 @@ bool str_eq_secret(struct str a, struct str b)
                 difference |= (unsigned char)(a.ptr[i] ^ b.ptr[i]);
         return difference == 0;
 }
+
+static size_t least(size_t a, size_t b)
+{
+        return a < b ? a : b;
+}
+
+size_t str_distance(struct str a, struct str b)
+{
+        size_t row[STR_DISTANCE_MAX];
+
+        if (a.len >= STR_DISTANCE_MAX || b.len >= STR_DISTANCE_MAX)
+                return STR_DISTANCE_MAX;
+        for (size_t j = 0; j <= b.len; j++)
+                row[j] = j;
+        for (size_t i = 1; i <= a.len; i++) {
+                size_t corner = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= b.len; j++) {
+                        size_t above = row[j];
+
+                        row[j] =
+                                least(least(above, row[j - 1]) + 1, corner + (a.ptr[i - 1] != b.ptr[j - 1]));
+                        corner = above;
+                }
+        }
+        return row[b.len];
+}

@@ -79,5 +79,9 @@ bool str_is_utf8(struct str s);
 /* Length of the longest valid prefix. */
 size_t str_utf8_prefix(struct str s);
 
+/* Levenshtein's distance in bytes, for "did you mean"; STR_DISTANCE_MAX when either is as long as that. */
+enum { STR_DISTANCE_MAX = 64 };
+size_t str_distance(struct str a, struct str b);
+
 /* Same length and bytes, in time that depends on the length only. */
 bool str_eq_secret(struct str a, struct str b);

@@ -98,7 +98,8 @@ static void every_default_fits_its_own_parameter(void **state)
                 struct str found;
 
                 arena_init(&arena, 1 << 20);
-                if (!fill(&arena, catalogue_at(i)->name, NULL, &found, &err))
+                /* What has no default must be given. */
+                if (!fill(&arena, catalogue_at(i)->name, NULL, &found, &err) && err.code != ERR_MISSING_FIELD)
                         fail_msg("%s: %s", catalogue_at(i)->name, err.message);
         }
 }

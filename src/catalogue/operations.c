@@ -139,6 +139,18 @@ static const struct catalogue_parameter run[] = {
          .default_json = "0"},
 };
 
+static const struct catalogue_parameter promote[] = {
+        {.name = "environment",
+         .type = PARAMETER_STRING,
+         .required = true,
+         .label = "Environment",
+         .summary = "The environment that gets this version",
+         .min = 1,
+         .max = 63,
+         .value_check = check_label_name,
+         .form = "the name of an environment"},
+};
+
 #define PARAMETERS(array) .parameters = (array), .parameter_count = sizeof(array) / sizeof((array)[0])
 
 const struct catalogue_operation operations[] = {
@@ -172,6 +184,8 @@ const struct catalogue_operation operations[] = {
          true, TARGET_TENANT, NULL, 0},
         {"countersign", "workspace.delete", "Delete a workspace and all that is in it, for good",
          EFFECT_DESTROYS, true, TARGET_WORKSPACE, NULL, 0},
+        {"countersign", "definition.promote", "Make a version what an environment has", EFFECT_CHANGES, true,
+         TARGET_DOCUMENT, PARAMETERS(promote)},
 };
 
 const size_t operation_count = sizeof(operations) / sizeof(operations[0]);

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/client.h"
+#include "cli/output.h"
 #include "cli/profile.h"
 
 #include <stdio.h>
@@ -40,7 +41,18 @@ int cli_exit_from(const struct err *err)
         return status < 500 ? CLI_EXIT_BAD_INPUT : CLI_EXIT_SERVER;
 }
 
-void cli_print_error(const struct cli *cli, const struct err *err)
+void cli_print_problem(struct cli *cli, FILE *file, const struct json *problem)
+{
+        struct str path = out_text(cli, problem, "path");
+
+        fprintf(file, "%.*s:%.*s: %s%.*s", STR_ARG(out_text(cli, problem, "line")),
+                STR_ARG(out_text(cli, problem, "column")),
+                str_is(json_get_string(problem, "severity"), "warning") ? "warning: " : "",
+                STR_ARG(out_text(cli, problem, "message")));
+        fprintf(file, path.len > 0 ? " (at %.*s)\n" : "%.*s\n", STR_ARG(path));
+}
+
+void cli_print_error(struct cli *cli, const struct err *err)
 {
         fflush(stdout);
         fprintf(stderr, "countersign: %s", err->message);
@@ -49,6 +61,8 @@ void cli_print_error(const struct cli *cli, const struct err *err)
         if (cli->request_id.len > 0)
                 fprintf(stderr, " [%s, %.*s]", err_name(err->code), STR_ARG(cli->request_id));
         fprintf(stderr, "\n");
+        for (uint32_t i = 0; cli->problems && i < cli->problems->count; i++)
+                cli_print_problem(cli, stderr, &cli->problems->items[i]);
 }
 
 static int usage(const struct err *err)

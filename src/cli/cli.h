@@ -13,6 +13,8 @@
 #include "base/heap.h"
 #include "base/json.h"
 
+#include <stdio.h>
+
 /*
  * Exit statuses; README.md explains them. Statuses 10 and above say how an
  * action ended, for `action submit --wait`, `action wait` and `action show`.
@@ -102,8 +104,9 @@ struct cli {
         struct tls_client *tls;
         bool json;
         int exit_status;
-        struct str if_match;   /* sent with the next request; {NULL, 0}: nothing */
-        struct str request_id; /* of the last problem, for the message */
+        struct str if_match;         /* sent with the next request; {NULL, 0}: nothing */
+        struct str request_id;       /* of the last problem, for the message */
+        const struct json *problems; /* all mistakes of a document that was refused; NULL: none */
 };
 
 /* `countersign …`, whole; `programs` may be NULL. */
@@ -131,4 +134,6 @@ bool cli_print_group(const char *group_word);
 
 int cli_exit_from(const struct err *err);
 /* To standard error. */
-void cli_print_error(const struct cli *cli, const struct err *err);
+void cli_print_error(struct cli *cli, const struct err *err);
+/* "12:5: message (at /path)": one mistake of a document. */
+void cli_print_problem(struct cli *cli, FILE *file, const struct json *problem);

@@ -55,7 +55,7 @@ static enum err_code code_from(struct str name, int status)
 
 static bool problem(struct cli *cli, int status, struct str text, struct err *err)
 {
-        struct json json = {0};
+        struct json json = {0}; /* what it points to is in the arena */
         struct err ignored;
         struct str detail;
         struct str pointer;
@@ -66,6 +66,7 @@ static bool problem(struct cli *cli, int status, struct str text, struct err *er
         detail = json_get_string(&json, "detail");
         pointer = json_get_string(&json, "pointer");
         cli->request_id = json_get_string(&json, "request");
+        cli->problems = json_get(&json, "problems");
         err_set(err, code_from(json_get_string(&json, "code"), status), "%.*s", STR_ARG(detail));
         snprintf(err->place, sizeof(err->place), "%.*s", STR_ARG(pointer));
         return false;
@@ -286,4 +287,20 @@ bool cli_body_end(struct cli *cli, struct cli_body *body, struct str *ret, struc
                 *ret = arena_str(&cli->arena, buf_str(&body->text));
         buf_done(&body->text);
         return ok && arena_check(&cli->arena, err);
+}
+
+struct str cli_query_escape(struct cli *cli, struct str value)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+        struct str escaped;
+        BUF_SCOPED text;
+
+        buf_init(&text, 3 * value.len + 1);
+        for (size_t i = 0; i < value.len; i++)
+                if (value.ptr[i] && strchr(plain, value.ptr[i]))
+                        buf_append_char(&text, value.ptr[i]);
+                else
+                        buf_printf(&text, "%%%02X", (unsigned char)value.ptr[i]);
+        escaped = arena_str(&cli->arena, buf_str(&text));
+        return escaped.ptr ? escaped : STR("");
 }

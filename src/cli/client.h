@@ -45,6 +45,9 @@ void cli_client_done(struct cli *cli);
 /* ERR_BAD_PARAMETER unless the text is an id with the prefix ("" = any), so that it may stand in a path. */
 bool cli_check_id(struct str text, const char *prefix, const char *what, struct err *err) MUST_USE;
 
+/* A value for a query or a part of a path: all but RFC 3986's unreserved characters as %XX. */
+struct str cli_query_escape(struct cli *cli, struct str value);
+
 /* A JSON object to send: body_begin, fields through `w`, body_end. */
 struct cli_body {
         struct buf text;

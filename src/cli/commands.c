@@ -12,6 +12,7 @@
 #define PROOF "Prove"
 #define PEOPLE "Who may do what"
 #define PLACES "Where it happens"
+#define DEFINITIONS "What can run"
 
 static const struct cli_option login_options[] = {
         {"key", "KEY", "the API key; asked for, or read from standard input, unless given"},
@@ -174,6 +175,23 @@ static const struct cli_option key_options[] = {
         {"bare", NULL, "only the key, for --key-file"},
         END,
 };
+static const struct cli_option definition_list_options[] = {
+        {"kind", "KIND", "only those: workflow, agent, policy"},
+        {"name", "NAME", "only those"},
+        {"state", "STATE", "only those: draft, published"},
+        {"tag", "NAME=VALUE", "only those with this tag"},
+        {"environment", "ENVIRONMENT", "only those that are promoted there"},
+        {"limit", "N", "at most so many"},
+        END,
+};
+static const struct cli_option bare_options[] = {
+        {"bare", NULL, "only the document, as it was kept"},
+        END,
+};
+static const struct cli_option publish_options[] = {
+        {"digest", "HEX", "refuse unless the draft has this digest"},
+        END,
+};
 
 const struct cli_command cli_commands[] = {
         {START, "login", "--server URL", "Keep a server and an API key in the profile",
@@ -311,5 +329,37 @@ const struct cli_command cli_commands[] = {
          limit_options, 0, 0, false, executor_list_run},
         {PLACES, "executor revoke", "EXECUTOR", "Revoke an executor, effective at once", NULL, NULL, NULL, 1,
          1, false, executor_revoke_run},
+
+        {DEFINITIONS, "definition check", "KIND FILE",
+         "What publishing this document would say; keeps nothing",
+         "KIND is workflow (Open Workflow DSL 1.0), agent or policy. Every mistake comes with\n"
+         "its line and column. Exits with 6 when there is one.",
+         NULL, NULL, 2, 2, false, definition_check_run},
+        {DEFINITIONS, "definition create", "KIND FILE", "Keep a document as a draft",
+         "Name and version stand in the document. A draft of that name and version is\n"
+         "replaced; what is published never changes.",
+         NULL, NULL, 2, 2, false, definition_create_run},
+        {DEFINITIONS, "definition list", "", "The workspace's definitions", NULL,
+         "countersign definition list --kind workflow --state published", definition_list_options, 0, 0,
+         false, definition_list_run},
+        {DEFINITIONS, "definition show", "DEFINITION", "One definition with its document",
+         "DEFINITION is an id, or KIND/NAME@VERSION.", NULL, bare_options, 1, 1, false, definition_show_run},
+        {DEFINITIONS, "definition publish", "DEFINITION", "Check a draft and make it final", NULL, NULL,
+         publish_options, 1, 1, false, definition_publish_run},
+        {DEFINITIONS, "definition delete", "DEFINITION", "Throw a draft away", NULL, NULL, NULL, 1, 1, false,
+         definition_delete_run},
+        {DEFINITIONS, "definition diff", "DEFINITION OTHER", "What the other version changes", NULL, NULL,
+         NULL, 2, 2, false, definition_diff_run},
+        {DEFINITIONS, "definition promote", "DEFINITION ENVIRONMENT",
+         "Make a version what an environment has",
+         "For test and dev at once; for all others it becomes an action that must be approved.", NULL, NULL,
+         2, 2, false, definition_promote_run},
+        {DEFINITIONS, "definition export", "", "All definitions of the workspace, one a line", NULL,
+         "countersign definition export --out definitions.ndjson", out_options, 0, 0, false,
+         definition_export_run},
+        {DEFINITIONS, "definition import", "FILE", "Take over an export; all of it or nothing", NULL, NULL,
+         NULL, 1, 1, false, definition_import_run},
+        {DEFINITIONS, "environment show", "ENVIRONMENT", "The definitions that an environment has", NULL,
+         "countersign environment show prd", NULL, 1, 1, false, environment_show_run},
         {0},
 };

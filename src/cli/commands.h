@@ -57,6 +57,18 @@ bool approve_run(struct cli *cli, struct err *err) MUST_USE;
 bool reject_run(struct cli *cli, struct err *err) MUST_USE;
 bool events_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool definition_check_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_publish_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_delete_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_promote_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_diff_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_export_run(struct cli *cli, struct err *err) MUST_USE;
+bool definition_import_run(struct cli *cli, struct err *err) MUST_USE;
+bool environment_show_run(struct cli *cli, struct err *err) MUST_USE;
+
 bool audit_export_run(struct cli *cli, struct err *err) MUST_USE;
 bool audit_verify_run(struct cli *cli, struct err *err) MUST_USE;
 bool audit_entries_run(struct cli *cli, struct err *err) MUST_USE;

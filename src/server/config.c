@@ -224,43 +224,13 @@ static void set(struct loader *l, const struct key *key, struct str value, const
         *(struct str *)field = arena_str(l->arena, value);
 }
 
-static size_t least(size_t a, size_t b)
-{
-        return a < b ? a : b;
-}
-
-/* Levenshtein's distance, for "did you mean". */
-static size_t distance(struct str a, const char *b)
-{
-        enum { MOST = 64 };
-        size_t len = strlen(b);
-        size_t row[MOST];
-
-        if (a.len >= MOST || len >= MOST)
-                return MOST;
-        for (size_t j = 0; j <= len; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= a.len; i++) {
-                size_t corner = row[0];
-
-                row[0] = i;
-                for (size_t j = 1; j <= len; j++) {
-                        size_t above = row[j];
-
-                        row[j] = least(least(above, row[j - 1]) + 1, corner + (a.ptr[i - 1] != b[j - 1]));
-                        corner = above;
-                }
-        }
-        return row[len];
-}
-
 static void unknown_key(struct loader *l, struct str name, const struct origin *from)
 {
         const char *nearest = NULL;
         size_t best = 4;
 
         for (size_t i = 0; i < KEY_COUNT; i++) {
-                size_t d = distance(name, keys[i].name);
+                size_t d = str_distance(name, str_from(keys[i].name));
 
                 if (d < best) {
                         best = d;

@@ -420,7 +420,7 @@ void pipeline_protocol_error(const struct http_protocol_error *error, struct buf
         struct err err;
 
         (void)err_set(&err, error->code, "%s", error->message);
-        problem_write(ret_body, &err, id_str(&id), STR_NULL);
+        problem_write(ret_body, &err, id_str(&id), NULL);
         *ret_content_type = STR(PROBLEM_MEDIA);
         metrics_count(pipeline->metrics, -1, err_status(error->code), 0);
         if (pipeline->log_requests)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { REPLY_MOST_BYTES = 8 << 20, REFUSAL_MOST_BYTES = 32768 };
+enum { REPLY_MOST_BYTES = 8 << 20, REFUSAL_MOST_BYTES = 512 * 1024 };
 
 int call_status(const struct call *call)
 {
@@ -168,7 +168,8 @@ static const char *write_refusal(struct call *call, const struct err *why, struc
                 oauth_problem_write(body, why);
                 return "application/json";
         }
-        problem_write(body, why, id_str(&call->req.id), call->elsewhere);
+        problem_write(body, why, id_str(&call->req.id),
+                      &(struct problem_more){call->elsewhere, call->req.problems_json});
         return PROBLEM_MEDIA;
 }
 

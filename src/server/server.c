@@ -4,6 +4,7 @@
 #include "access/access.h"
 #include "api/notify.h"
 #include "approvals/control.h"
+#include "definitions/definitions.h"
 #include "approvals/work.h"
 #include "base/clock.h"
 #include "base/heap.h"
@@ -274,6 +275,7 @@ static bool register_control(struct server *server, struct err *err)
 
         if (!control)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        control_register(control, &definition_control_promote);
         server->services.control = control;
         return deletion_start(&server->services, control, &server->services.deletion, err) &&
                deletion_resume(&server->services, err);

@@ -37,6 +37,8 @@ class World:
                               data={"grant_type": "client_credentials", "client_id": self.bot.id,
                                     "client_secret": key["secret"]}).json()["access_token"]
         self.session = server.api(token).ok("GET", "/v1/whoami")["credential"]
+        definition = self.own.admin.api.ok("POST", f"{self.own.place}/definitions", {
+            "kind": "workflow", "content": "document: {dsl: 1.0.0, namespace: a, name: b, version: 1.0.0}\n"})
         self.other = new_tenant(server)
         other_bot = self.other.agent()
         other_approver = self.other.approver()
@@ -56,6 +58,8 @@ class World:
                         "key": never("key"), "action": never("act"), "executor": never("exe"),
                         "session": never("ses"), "resolution": never("res"), "path": "0/000.p/1",
                         "role": never("rol"), "group": never("grp"), "binding": never("bnd")}
+        for ids, definition_id in ((self.theirs, definition["id"]), (self.nobodys, never("def"))):
+            ids.update(definition=definition_id, environment="test")
 
 
 def never(prefix):
