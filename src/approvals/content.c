@@ -62,7 +62,9 @@ bool content_of(struct tx *tx, const struct sql_action_get_row *row, struct cont
                                "when it closed",
                                STR_ARG(row->id));
         if (!tenant_key_open(tx, &secrets, parts, KEY_ROW, row->content_key, &key, err)) {
-                err->code = ERR_STORE_FAILED;
+                /* A lost connection stays what it is: it is worth another try. */
+                if (err->code == ERR_BAD_SIGNATURE)
+                        err->code = ERR_STORE_FAILED;
                 return err_prefix(err, "the key of action %.*s", STR_ARG(row->id));
         }
         if (key.len != sizeof(ret->key))
