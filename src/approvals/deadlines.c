@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "base/id.h"
 #include "base/log_line.h"
+#include "tenancy/regions.h"
 
 #include <pthread.h>
 
@@ -256,6 +257,9 @@ static BLOCKING_FN int64_t sweep_cell(struct deadlines *deadlines, const struct 
         struct cell_ref ref = ref_of(cell);
         struct err err;
 
+        if (!regions_serves(deadlines->services, ref.region))
+                return INT64_MAX; /* the directory knows of all; other regions' cells are not ours to touch
+                                   */
         if (store_write(deadlines->services->store, &ref, NULL, sweep_work, &sweep, &err)) {
                 /* What the server was to run when it stopped. */
                 if (sweep.next_ms != INT64_MAX)

@@ -14,6 +14,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/secret.h"
 #include "identity/identity.h"
+#include "tenancy/regions.h"
 
 #define TOKEN_LASTS_MS (INT64_C(15) * 60 * 1000)
 
@@ -236,6 +237,9 @@ FIBER_FN bool executor_enrol(struct request *req, const struct api_executor_enro
                 return false;
         if (!found)
                 return bad_token(err);
+        if (!regions_serves(req->services, cell.region))
+                return err_set(err, ERR_WRONG_REGION, "this executor belongs to the region %.*s",
+                               STR_ARG(cell.region));
         request_enter(req, cell.tenant, cell.region);
         ok = credential_create(req->services, "cs", &cell, &credential, err) &&
              request_write(req, enrol_work, &enrol, err) && greet(req, out, err);

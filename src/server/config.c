@@ -46,7 +46,7 @@ static const struct key keys[] = {
          "The region whose cells this node serves; home region of new tenants"},
         {"node.regions", KEY_TEXT, AT(node_regions), "", 0, 1024, NULL,
          "All regions that this node serves, such as `us ca`; empty for `node.region` alone"},
-        {"node.region_urls", KEY_TEXT, AT(region_urls), "", 0, 8192, NULL,
+        {"node.region-urls", KEY_TEXT, AT(region_urls), "", 0, 8192, NULL,
          "Where other regions are served, such as `eu=https://eu.example.com`; requests for them are sent "
          "there"},
         {"node.origin", KEY_TEXT, AT(origin), "countersign.local", 1, 200, NULL,

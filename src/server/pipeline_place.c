@@ -17,6 +17,7 @@ static bool nothing_here(struct err *err)
 struct place_work {
         struct call *call;
         struct str id;
+        bool only_missing; /* what only reads needs the cell, and can do with yesterday's copies */
         bool ok;
         struct err *err;
 };
@@ -160,9 +161,17 @@ static void follow_blocking(void *arg)
 {
         struct place_work *work = arg;
         const struct request *req = &work->call->req;
+        const struct cell_ref cell = {.tenant = req->tenant, .region = req->region};
 
-        work->ok = regions_follow_home(req->services, req->tenant, str_from(work->call->tenant.region),
-                                       req->region, id_str(&req->principal.id), work->err);
+        work->ok = work->only_missing && store_cell_exists(req->services->store, &cell);
+        if (work->ok)
+                return;
+        /* Whom home does not know it is not asked about: an executor is of its workspace's region. */
+        work->ok = regions_follow_home(
+                req->services, req->tenant, str_from(work->call->tenant.region), req->region,
+                str_is(req->principal.region, work->call->tenant.region) ? id_str(&req->principal.id)
+                                                                         : STR(""),
+                work->err);
 }
 
 /* What changes away from home must know what home has said: people, roster, the workspace itself. */
@@ -171,12 +180,12 @@ FIBER_FN bool call_follow_home(struct call *call, struct err *err)
         const struct api_route *route = call->route;
         const struct request *req = &call->req;
         struct place_work work = {.call = call, .err = err};
-        bool matters = route->method != API_GET || route->permission == PERMISSION_WORK_TAKE ||
-                       route->scope == API_SCOPE_TENANT;
 
-        if (route->scope == API_SCOPE_PUBLIC || req->principal.kind == PRINCIPAL_NOBODY || !matters ||
+        if (route->scope == API_SCOPE_PUBLIC || req->principal.kind == PRINCIPAL_NOBODY ||
             str_is(req->region, call->tenant.region))
                 return true;
+        work.only_missing = route->method == API_GET && route->permission != PERMISSION_WORK_TAKE &&
+                            route->scope != API_SCOPE_TENANT && strcmp(route->capability, "tenancy") != 0;
         fiber_offload(follow_blocking, &work);
         return work.ok;
 }

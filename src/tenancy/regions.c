@@ -93,9 +93,9 @@ static bool add_urls(struct arena *arena, struct regions *regions, struct str ur
                         continue;
                 if (!str_cut(&pair, '=', &name) ||
                     !(str_starts(pair, STR("http://")) || str_starts(pair, STR("https://"))))
-                        return err_set(err, ERR_CONFIG, "node.region_urls: \"%.*s\" is not name=URL",
+                        return err_set(err, ERR_CONFIG, "node.region-urls: \"%.*s\" is not name=URL",
                                        STR_ARG(name));
-                region = find_or_add(arena, regions, name, "node.region_urls", err);
+                region = find_or_add(arena, regions, name, "node.region-urls", err);
                 if (!region)
                         return false;
                 while (pair.len > 0 && pair.ptr[pair.len - 1] == '/')
