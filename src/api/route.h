@@ -6,6 +6,7 @@
 #pragma once
 
 #include "api/decode.h"
+#include "base/percent.h"
 
 struct request;
 
@@ -48,7 +49,7 @@ struct api_route {
         const char *log_action;
         bool idempotent;
         bool body_required;
-        bool late; /* the handler knows more of the resource, and asks access_check_resource */
+        bool late;    /* the handler knows more of the resource, and asks access_check_resource */
         bool streams; /* the handler writes the reply itself */
         uint32_t second_factor_s; /* people need a second factor not older than this; 0: none */
         bool oauth_errors;        /* refusals as in RFC 6749 section 5.2 */
@@ -114,8 +115,3 @@ const char *api_method_name(enum api_method method);
  * a space (WHATWG URL section 5.1). ERR_BAD_PARAMETER for bad escapes or too many.
  */
 bool api_query_parse(struct arena *arena, struct str query, struct api_call *call, struct err *err) MUST_USE;
-
-/* RFC 3986 section 2.1; false on a bad escape or when the result holds a NUL. */
-bool percent_decode(struct arena *arena, struct str text, bool plus_is_space, struct str *ret) MUST_USE;
-/* The other way: all but letters, digits and "-._~" is escaped. {NULL, 0} when the arena is full. */
-struct str percent_encode(struct arena *arena, struct str text);

@@ -145,6 +145,74 @@ bool cli_post(struct cli *cli, struct str body, struct cli_reply *ret, struct er
         return cli_request(cli, "POST", str_from(line), body, ret, err);
 }
 
+bool cli_put(struct cli *cli, struct str body, struct cli_reply *ret, struct err *err, const char *path, ...)
+{
+        va_list args;
+        char line[1024];
+
+        va_start(args, path);
+        vsnprintf(line, sizeof(line), path, args);
+        va_end(args);
+        return cli_request(cli, "PUT", str_from(line), body, ret, err);
+}
+
+/* "authorization_pending" and the slug "authorization-pending" are one. */
+static bool same_word(struct str word, const char *slug)
+{
+        size_t len = strlen(slug);
+
+        if (word.len != len)
+                return false;
+        for (size_t i = 0; i < len; i++)
+                if (word.ptr[i] != (slug[i] == '-' ? '_' : slug[i]))
+                        return false;
+        return true;
+}
+
+static bool oauth_problem(struct cli *cli, const struct http_response *response, struct err *err)
+{
+        enum err_code found = code_from(STR(""), response->status);
+        struct json json = {0};
+        struct err ignored;
+        struct str word;
+
+        if (!json_parse(&cli->arena, response->body, &json, &ignored))
+                return err_set(err, found, "the server answered %d without saying why", response->status);
+        word = json_get_string(&json, "error");
+        for (int code = 1; code < ERR_COUNT; code++)
+                if (same_word(word, err_slug((enum err_code)code)))
+                        found = (enum err_code)code;
+        return err_set(err, found, "%.*s", STR_ARG(json_get_string(&json, "error_description")));
+}
+
+bool cli_post_form(struct cli *cli, struct str url, struct str form, struct cli_reply *ret, struct err *err)
+{
+        const struct http_header headers[] = {
+                {STR("Content-Type"), STR("application/x-www-form-urlencoded")},
+                {STR("Accept"), STR("application/json")}};
+        struct http_client_call call = {
+                .method = STR("POST"),
+                .url = url,
+                .headers = headers,
+                .n_headers = 2,
+                .body = form,
+                .timeout_ms = CLI_TIMEOUT_MS,
+                .cap_bytes = CLI_REPLY_MAX_BYTES,
+        };
+        struct http_response response;
+
+        *ret = (struct cli_reply){0};
+        if (!arena_check(&cli->arena, err) || !client_start(cli, err) ||
+            !http_call(cli->http, &call, &cli->arena, &response, err))
+                return false;
+        if (response.status != 200)
+                return oauth_problem(cli, &response, err);
+        ret->status = response.status;
+        ret->text = response.body;
+        return json_parse(&cli->arena, response.body, &ret->json, err) ||
+               err_prefix(err, "the server's answer");
+}
+
 bool cli_delete(struct cli *cli, struct err *err, const char *path, ...)
 {
         struct cli_reply reply;

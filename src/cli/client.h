@@ -26,6 +26,14 @@ BLOCKING_FN bool cli_get(struct cli *cli, struct cli_reply *ret, struct err *err
         PRINTF_LIKE(4, 5) MUST_USE;
 BLOCKING_FN bool cli_post(struct cli *cli, struct str body, struct cli_reply *ret, struct err *err,
                           const char *path, ...) PRINTF_LIKE(5, 6) MUST_USE;
+BLOCKING_FN bool cli_put(struct cli *cli, struct str body, struct cli_reply *ret, struct err *err,
+                         const char *path, ...) PRINTF_LIKE(5, 6) MUST_USE;
+/*
+ * A form, without a credential, to the token endpoint's kind of operation; its errors (RFC 6749 section 5.2)
+ * become those of api/errors.def: ERR_AUTHORIZATION_PENDING and so on. `url` is whole.
+ */
+BLOCKING_FN bool cli_post_form(struct cli *cli, struct str url, struct str form, struct cli_reply *ret,
+                               struct err *err) MUST_USE;
 BLOCKING_FN bool cli_delete(struct cli *cli, struct err *err, const char *path, ...)
         PRINTF_LIKE(3, 4) MUST_USE;
 

@@ -15,7 +15,11 @@
 #define DEFINITIONS "What can run"
 
 static const struct cli_option login_options[] = {
-        {"key", "KEY", "the API key; asked for, or read from standard input, unless given"},
+        {"browser", NULL, "through the browser, also when standard input is no terminal"},
+        {"device", NULL, "through the browser of another device, by a code"},
+        {"second-factor", NULL, "with a second factor, which some commands ask for"},
+        {"no-browser", NULL, "only show the address, start no browser"},
+        {"key", "KEY", "an API key instead; `-` or a pipe: read from standard input"},
         {"keep-key", NULL, "the key that the profile has already"},
         {"ca", "FILE", "trust this certificate authority instead of the system's"},
         END,
@@ -24,6 +28,19 @@ static const struct cli_option secret_options[] = {
         {"write-profile", "FILE", "put the new key into a profile instead of showing it"},
         {"name", "NAME", "what the key is called"},
         {"expires", "DURATION", "when it stops, such as 30d; never unless told"},
+        {"scope", "PERMISSION", "limit it to this permission; may be repeated"},
+        END,
+};
+static const struct cli_option rotate_options[] = {
+        {"overlap", "DURATION", "how long the old key still holds: 10m unless told, at most 168h"},
+        {"write-profile", "FILE", "put the new key into a profile instead of showing it"},
+        END,
+};
+static const struct cli_option token_client_options[] = {
+        {"jwks", "FILE", "a JWK set with the public keys that its assertions are signed with"},
+        {"bind", "WORKSPACE", "the id of the workspace that its tokens are for"},
+        {"agent-scope", "SCOPE", "of an agent: read_only, read_write or code_gen"},
+        {"risk-tier", "TIER", "of an agent"},
         END,
 };
 static const struct cli_option tenant_options[] = {
@@ -194,11 +211,17 @@ static const struct cli_option publish_options[] = {
 };
 
 const struct cli_command cli_commands[] = {
-        {START, "login", "--server URL", "Keep a server and an API key in the profile",
-         "The key is read without being shown. The profile is one file with mode 0600:\n"
+        {START, "login", "--server URL", "Log in, and keep server and credential in the profile",
+         "Through your browser, on this machine or with --device on another; or with an API key,\n"
+         "which is read without being shown. The profile is one file with mode 0600:\n"
          "~/.config/countersign/profile.json, or what $COUNTERSIGN_PROFILE or --profile name.",
-         "countersign login --server http://127.0.0.1:7070", login_options, 0, 0, false, login_run},
-        {START, "whoami", "", "Who the key stands for", NULL,
+         "countersign login --server https://countersign.example.com\n"
+         "countersign login --device\n"
+         "countersign login --server http://127.0.0.1:7070 --key - < key",
+         login_options, 0, 0, false, login_run},
+        {START, "logout", "", "End the session, and take the credential out of the profile", NULL,
+         "countersign logout", NULL, 0, 0, false, logout_run},
+        {START, "whoami", "", "Who the credential stands for, and how long it holds", NULL,
          "countersign whoami\ncountersign whoami --json", NULL, 0, 0, false, whoami_run},
         {START, "completions", "bash|zsh", "Completions for your shell", NULL,
          "countersign completions bash > /etc/bash_completion.d/countersign", NULL, 1, 1, false,
@@ -260,6 +283,20 @@ const struct cli_command cli_commands[] = {
          "countersign key list deploy-bot", limit_options, 1, 1, false, key_list_run},
         {PEOPLE, "key revoke", "PRINCIPAL KEY", "Revoke an API key, effective at once", NULL, NULL, NULL, 2,
          2, false, key_revoke_run},
+        {PEOPLE, "key rotate", "PRINCIPAL KEY",
+         "A successor for an API key; the old one holds a while longer", NULL,
+         "countersign key rotate deploy-bot key_… --overlap 1h --write-profile deploy-bot.json",
+         rotate_options, 2, 2, false, key_rotate_run},
+        {PEOPLE, "session list", "[PRINCIPAL]", "Where you, or somebody else, are logged in", NULL,
+         "countersign session list", limit_options, 0, 1, false, session_list_run},
+        {PEOPLE, "session revoke", "SESSION|all [PRINCIPAL]", "End a session, or all but this one", NULL,
+         "countersign session revoke all", NULL, 1, 2, false, session_revoke_run},
+        {PEOPLE, "token-client show", "PRINCIPAL", "How a service or an agent gets its tokens", NULL,
+         "countersign token-client show deploy-bot", NULL, 1, 1, false, token_client_show_run},
+        {PEOPLE, "token-client set", "PRINCIPAL", "Its public keys, and what its tokens are bound to",
+         "What is not given is taken away.",
+         "countersign token-client set deploy-bot --jwks keys.json --agent-scope read_only",
+         token_client_options, 1, 1, false, token_client_set_run},
         {PEOPLE, "signing-key create", "", "Make your own Ed25519 key and offer its public half",
          "The private key stays in one file beside the profile, mode 0600.",
          "countersign signing-key create", NULL, 0, 0, false, signing_key_create_run},

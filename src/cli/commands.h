@@ -31,6 +31,12 @@ bool principal_disable_run(struct cli *cli, struct err *err) MUST_USE;
 bool key_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool key_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool key_revoke_run(struct cli *cli, struct err *err) MUST_USE;
+bool key_rotate_run(struct cli *cli, struct err *err) MUST_USE;
+bool logout_run(struct cli *cli, struct err *err) MUST_USE;
+bool session_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool session_revoke_run(struct cli *cli, struct err *err) MUST_USE;
+bool token_client_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool token_client_set_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_list_run(struct cli *cli, struct err *err) MUST_USE;
 

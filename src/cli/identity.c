@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/login.h"
 #include "cli/output.h"
 #include "cli/profile.h"
 #include "cli/signing.h"
@@ -14,9 +15,25 @@
 #include <unistd.h>
 
 static const struct out_column whoami_fields[] = {
-        {"principal", "principal", 0}, {"kind", "kind", 0},           {"name", "name", 0},
-        {"roles", "roles", 0},         {"tenant", "tenant_name", 0},  {"tenant id", "tenant", 0},
-        {"region", "region", 0},       {"workspace", "workspace", 0}, {NULL, NULL, 0},
+        {"principal", "principal", 0},
+        {"kind", "kind", 0},
+        {"name", "name", 0},
+        {"roles", "roles", 0},
+        {"tenant", "tenant_name", 0},
+        {"tenant id", "tenant", 0},
+        {"region", "region", 0},
+        {"organization", "organization", 0},
+        {"workspace", "workspace", 0},
+        {"credential", "credential", 0},
+        {"realm", "realm", 0},
+        {"methods", "methods", 0},
+        {"limited to", "scopes", 0},
+        {"agent scope", "agent_scope", 0},
+        {"risk tier", "risk_tier", 0},
+        {"since", "authenticated_at", 0},
+        {"second factor", "second_factor_at", 0},
+        {"holds until", "expires_at", 0},
+        {NULL, NULL, 0},
 };
 
 /* A line from standard input, unseen when that is a terminal. */
@@ -45,6 +62,16 @@ static bool read_key(struct cli *cli, struct str *ret, struct err *err)
         return arena_check(&cli->arena, err);
 }
 
+/* The key as it was given, or piped; else the person logs in, in a browser here or on another device. */
+static bool take_credential(struct cli *cli, struct str *key, struct err *err)
+{
+        if (cli_flag(cli, "device"))
+                return login_device(cli, key, err);
+        if (cli_flag(cli, "browser") || (!key->ptr && isatty(STDIN_FILENO)))
+                return login_browser(cli, key, err);
+        return (key->ptr && !str_is(*key, "-")) || read_key(cli, key, err);
+}
+
 bool login_run(struct cli *cli, struct err *err)
 {
         struct profile *profile = &cli->profile;
@@ -55,11 +82,11 @@ bool login_run(struct cli *cli, struct err *err)
                 return err_set(err, ERR_BAD_PARAMETER, "which server? --server URL");
         if (!key.ptr && (cli_flag(cli, "keep-key") || getenv("COUNTERSIGN_KEY")))
                 key = profile->key;
-        if ((!key.ptr || str_is(key, "-")) && !read_key(cli, &key, err))
-                return false;
-        profile->key = key;
         if (cli_value(cli, "ca").ptr)
                 profile->ca = cli_value(cli, "ca");
+        if (!take_credential(cli, &key, err))
+                return false;
+        profile->key = key;
         if (!cli_get(cli, &who, err, "/v1/whoami"))
                 return false;
         profile->principal = json_get_string(&who.json, "principal");
@@ -111,8 +138,8 @@ static bool write_profile_for(const struct cli *cli, struct str path, struct str
         return profile_save(&other, err);
 }
 
-static bool show_secret(struct cli *cli, struct str secret, struct str tenant, struct str workspace,
-                        struct str principal, struct err *err)
+bool secret_show(struct cli *cli, struct str secret, struct str tenant, struct str workspace,
+                 struct str principal, struct err *err)
 {
         struct str path = cli_value(cli, "write-profile");
 
@@ -152,7 +179,7 @@ bool tenant_create_run(struct cli *cli, struct err *err)
         out_fields(cli, tenant, tenant_columns);
         out_line(cli, "workspace", json_get_string(workspace, "id"));
         out_line(cli, "administrator", json_get_string(json_get(&made.json, "administrator"), "id"));
-        return show_secret(cli, json_get_string(&made.json, "api_key"), json_get_string(tenant, "id"),
+        return secret_show(cli, json_get_string(&made.json, "api_key"), json_get_string(tenant, "id"),
                            json_get_string(workspace, "id"),
                            json_get_string(json_get(&made.json, "administrator"), "id"), err);
 }
@@ -199,8 +226,7 @@ bool principal_find(struct cli *cli, struct str text, struct json *ret, struct e
         return true;
 }
 
-/* The id itself, or the id of the only principal with that name. */
-static bool principal_id(struct cli *cli, struct str text, struct str *ret, struct err *err)
+bool principal_id(struct cli *cli, struct str text, struct str *ret, struct err *err)
 {
         struct err ignored;
         struct json found;
@@ -289,6 +315,13 @@ bool key_create_run(struct cli *cli, struct err *err)
                 return false;
         cli_body_begin(&body);
         cli_body_str(&body, "name", name.ptr ? name : STR("cli"));
+        if (cli_value(cli, "scope").ptr) {
+                json_key(&body.w, "scopes");
+                json_array_begin(&body.w);
+                for (unsigned n = 0; cli_value_at(cli, "scope", n).ptr; n++)
+                        json_str(&body.w, cli_value_at(cli, "scope", n));
+                json_array_end(&body.w);
+        }
         if (!expiry(cli, &body, err)) {
                 buf_done(&body.text);
                 return false;
@@ -302,7 +335,7 @@ bool key_create_run(struct cli *cli, struct err *err)
                 return true;
         }
         out_line(cli, "key", json_get_string(json_get(&made.json, "key"), "id"));
-        return show_secret(cli, json_get_string(&made.json, "secret"), cli->profile.tenant,
+        return secret_show(cli, json_get_string(&made.json, "secret"), cli->profile.tenant,
                            cli->profile.workspace, id, err);
 }
 
@@ -315,6 +348,8 @@ bool key_list_run(struct cli *cli, struct err *err)
                 {"created", "created_at", 0},
                 {"expires", "expires_at", 0},
                 {"revoked", "revoked_at", 0},
+                {"used", "used_at", 0},
+                {"limited to", "scopes", 40},
                 {NULL, NULL, 0},
         };
         struct cli_reply list;

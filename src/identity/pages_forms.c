@@ -256,8 +256,8 @@ void page_form_end(struct page *page, enum page_text submit)
  */
 
 /* Pages that a person may be sent to after signing in or out. */
-static const char *const pages_of_ours[] = {"/account", "/login",     "/logout",
-                                            "/device",  "/cli-login", "/workspaces"};
+static const char *const pages_of_ours[] = {"/account",          "/login",     "/logout", "/device",
+                                            "/oauth2/authorize", "/workspaces"};
 
 bool page_path_is_ours(struct str path)
 {

@@ -173,6 +173,28 @@ static const char *write_refusal(struct call *call, const struct err *why, struc
         return PROBLEM_MEDIA;
 }
 
+/*
+ * A person who opens a page without being logged in, or without the second factor that it asks for, goes to
+ * the log-in page, and comes back from there; the page decides whether the way back is one of ours.
+ */
+static bool send_to_login(struct call *call, const struct err *why)
+{
+        struct request *req = &call->req;
+        struct str query = http_exchange_query(call->x);
+        struct str here;
+
+        if (!call->route || strcmp(call->route->capability, "pages") != 0 ||
+            call->route->method != API_GET || call->route->permission == API_PERMISSION_NONE ||
+            (why->code != ERR_UNAUTHENTICATED && why->code != ERR_SECOND_FACTOR_REQUIRED))
+                return false;
+        here = arena_printf(req->arena, "%.*s%s%.*s", STR_ARG(http_exchange_path(call->x)),
+                            query.len > 0 ? "?" : "", STR_ARG(query));
+        req->header_count = 0;
+        page_redirect(req, arena_printf(req->arena, "/login?return_to=%.*s",
+                                        STR_ARG(percent_encode(req->arena, here))));
+        return !arena_failed(req->arena);
+}
+
 FIBER_FN void call_refuse(struct call *call, const struct err *why)
 {
         struct http_header headers[REPLY_HEADERS_MAX + 5];
@@ -185,6 +207,12 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
 
         if (http_exchange_has_replied(call->x))
                 return; /* a stream that broke off: the client sees the missing end */
+        if (send_to_login(call, why)) {
+                count = call_headers(call, NULL, headers);
+                record(call, 303, NULL, STR(""));
+                (void)http_reply(call->x, 303, headers, count, STR(""), &err);
+                return;
+        }
         buf_init(&body, REFUSAL_MOST_BYTES);
         media = write_refusal(call, why, &body);
         call->replayed = false;

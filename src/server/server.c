@@ -295,8 +295,9 @@ static bool start_steps(struct server *server, const struct config *config, stru
                          &server->services.regions, err))
                 return false;
         server->services.identity = identity_new(&server->services);
+        server->services.throttle = throttle_new();
         server->services.places = places_new(&server->services);
-        if (!server->services.identity || !server->services.places)
+        if (!server->services.throttle || !server->services.identity || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         server->services.access = access_new(&server->services, err);
         return server->services.access && arena_check(&server->strings, err) &&

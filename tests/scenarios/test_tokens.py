@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from urllib.parse import quote
 
 from conftest import new_tenant
-from harness import unique
+from harness import PATIENCE_S, unique
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -346,7 +346,8 @@ def test_the_last_use_of_a_key_is_kept_to_the_hour(make_server):
     assert "used_at" not in tenant.admin.api.ok("GET", f"{one.path}/keys")["items"][0]
 
     def used():
-        for _ in range(200):  # it is written behind the request's back, by the next commit
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:  # it is written behind the request's back, by the next commit
             found = tenant.admin.api.ok("GET", f"{one.path}/keys")["items"][0].get("used_at")
             if found != used.before:
                 used.before = found
