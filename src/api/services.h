@@ -15,6 +15,7 @@ struct log_signer;
 struct loops;
 struct identity;
 struct access;
+struct oidc;
 struct work;
 struct control;
 struct deletion;
@@ -31,6 +32,7 @@ struct services {
         struct loops *loops;
         struct identity *identity; /* identity/authenticate.h */
         struct access *access;     /* access/access.h; NULL in programs without a pipeline */
+        struct oidc *oidc;         /* identity/oidc.h */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
         struct deletion *deletion; /* tenancy/deletion/deletion.h */

@@ -26,12 +26,15 @@
 #include "io/http.h"
 
 struct http_client;
+struct sockaddr;
 struct http_stream;
 struct tls_client;
 
 struct http_client_config {
         struct tls_client *tls;  /* borrowed; NULL = https:// URLs are refused */
         struct str user_agent;   /* "" = none */
+        /* Asked before each connection, on any thread; NULL = every address is good. See net_is_public. */
+        bool (*address_is_good)(const struct sockaddr *address);
         unsigned idle_max;       /* 32: connections kept */
         int64_t idle_timeout_ms; /* 15 s: shorter than a server's, so that a POST
                                     rarely meets a dead one */
@@ -40,6 +43,13 @@ struct http_client_config {
 };
 
 void http_client_config_init(struct http_client_config *config);
+/*
+ * For address_is_good, where somebody else chose the URL: whether an address is on the public
+ * internet, and not this machine's, a private network's or a cloud's own service (the special-purpose
+ * registries of RFC 6890, as of 2026). It is the address that is asked, not the name, so that no name
+ * can change its mind in between.
+ */
+bool http_address_is_public(const struct sockaddr *address);
 bool http_client_new(const struct http_client_config *config, struct http_client **ret_client,
                      struct err *err) MUST_USE;
 /* No call may be running. NULL is fine. With connections of loops: before

@@ -61,6 +61,8 @@ struct config {
         struct str password_breached; /* file; "" for none */
         struct str passkey_attestation;
         int64_t link_lifetime_ms;
+        bool private_issuers;
+        int64_t issuer_refetch_ms;
 
         struct str log_level;
         struct str log_format;

@@ -200,7 +200,8 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
         struct lookup_work work = {.call = call, .err = err};
 
         if (call->route->permission == API_PERMISSION_NONE)
-                return call->route->method == API_GET || limit_address(call, err);
+                return (call->route->method == API_GET && call->route->log != API_LOG_ALWAYS) ||
+                       limit_address(call, err);
         if (!take_token(call, err)) {
                 (void)limit_address(call, err);
                 return false;

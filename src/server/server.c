@@ -13,6 +13,7 @@
 #include "identity/accounts.h"
 #include "identity/accounts_throttle.h"
 #include "identity/authenticate.h"
+#include "identity/oidc.h"
 #include "keys/tenant_keys.h"
 #include "server/rate_shared.h"
 #include "server/state.h"
@@ -299,6 +300,10 @@ static bool start_steps(struct server *server, const struct config *config, stru
         server->services.places = places_new(&server->services);
         if (!server->services.throttle || !server->services.identity || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
+        if (!oidc_new(&server->services,
+                      &(struct oidc_options){config->private_issuers, config->issuer_refetch_ms},
+                      &server->services.oidc, err))
+                return false;
         server->services.access = access_new(&server->services, err);
         return server->services.access && arena_check(&server->strings, err) &&
                store_listen(server->store, hear, server, err) && register_control(server, err) &&
@@ -356,6 +361,7 @@ void server_stop(struct server *server)
                 store_listen_stop(server->store);
         work_stop(server->services.work);
         control_free(server->services.control);
+        oidc_free(server->services.oidc);
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
