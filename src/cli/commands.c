@@ -217,7 +217,7 @@ const struct cli_command cli_commands[] = {
          "~/.config/countersign/profile.json, or what $COUNTERSIGN_PROFILE or --profile name.",
          "countersign login --server https://countersign.example.com\n"
          "countersign login --device\n"
-         "countersign login --server http://127.0.0.1:7070 --key - < key",
+         "countersign login --server http://127.0.0.1:7070 --keep-key",
          login_options, 0, 0, false, login_run},
         {START, "logout", "", "End the session, and take the credential out of the profile", NULL,
          "countersign logout", NULL, 0, 0, false, logout_run},

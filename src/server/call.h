@@ -17,14 +17,14 @@ struct call {
         struct api_call api;
         void *in;
         void *out;
-        unsigned allow;         /* methods that the path has, for 405 */
-        struct str token;       /* the credential; never logged */
-        bool by_cookie;         /* the token came as a cookie */
-        bool foreign;           /* what was named is not the caller's tenant's */
-        bool logged;            /* the log has an entry of this request */
+        unsigned allow;               /* methods that the path has, for 405 */
+        struct str token;             /* the credential; never logged */
+        bool by_cookie;               /* the token came as a cookie */
+        bool foreign;                 /* what was named is not the caller's tenant's */
+        bool logged;                  /* the log has an entry of this request */
         struct access_request access; /* req.access */
-        struct rate_state rate; /* of the tightest bucket */
-        const char *rate_whose; /* "tenant", "principal"; NULL: an address's */
+        struct rate_state rate;       /* of the tightest bucket */
+        const char *rate_whose;       /* "tenant", "principal"; NULL: an address's */
 
         struct tenant_place tenant;       /* of the caller; nothing for nobody */
         struct workspace_place workspace; /* in scope workspace */

@@ -37,6 +37,11 @@ struct config {
         int64_t store_writers;
         int64_t store_readers;
 
+        int64_t session_idle_ms;
+        int64_t session_browser_ms;
+        int64_t session_cli_ms;
+        int64_t session_token_ms;
+
         int64_t connections_max;
         int64_t connections_per_address;
         int64_t idle_timeout_ms;

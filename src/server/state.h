@@ -2,6 +2,7 @@
 /* The running server, for its own handlers. Private to src/server. */
 #pragma once
 
+#include "identity/sessions.h"
 #include "io/http_server.h"
 #include "io/tls.h"
 #include "log/log.h"
@@ -14,6 +15,7 @@ struct server {
         struct services services; /* first: a handler's services are its server's */
         struct pipeline pipeline;
         struct log_signer signer;
+        struct session_times session_times;
         struct envelope *envelope;
         struct tenant_keys *keys;
         struct store *store;
