@@ -90,7 +90,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- in: workspace_id text, environment text, kind text, after text, most int
 -- out: kind text, name text, definition_id text, action_id text?, promoted_by text, promoted_ms int, version text, digest text, content text
 SELECT p.kind, p.name, p.definition_id, p.action_id, p.promoted_by, p.promoted_ms, d.version, d.digest, d.content
-  FROM definition_promotion p JOIN definition d ON d.tenant_id = p.tenant_id AND d.id = p.definition_id
+  FROM definition_promotion p JOIN definition d ON d.id = p.definition_id
  WHERE p.tenant_id = $1 AND d.tenant_id = $1 AND p.workspace_id = $2 AND p.environment = $3 AND ($4 = '' OR p.kind = $4)
    AND p.definition_id > $5
  ORDER BY p.definition_id LIMIT $6;

@@ -84,6 +84,8 @@ def send(api, operation, ids, **more):
     body = contract.example(DOCUMENT, operation.body_schema) if operation.body_schema else None
     needed = {p["name"]: contract.example(DOCUMENT, p["schema"]) for p in operation.parameters
               if p["in"] == "query" and p.get("required")}
+    if operation.id == "definition_diff":
+        needed = {"to": ids["definition"]}
     if needed:
         more["params"] = needed
     return api.request(operation.method, path, body, **more)
