@@ -20,6 +20,7 @@ struct work;
 struct control;
 struct deletion;
 struct places;
+struct providers;
 struct regions;
 struct session_times;
 struct throttle;
@@ -38,7 +39,8 @@ struct services {
         struct deletion *deletion; /* tenancy/deletion/deletion.h */
         struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */
         struct regions *regions;   /* tenancy/regions.h */
-        struct str region;         /* this node's; home region of new tenants */
+        struct providers *providers; /* keys/providers.h: how model providers are reached */
+        struct str region;           /* this node's; home region of new tenants */
         struct str url;      /* where browsers and issuers reach the server: "https://host", no slash */
         int64_t wait_max_ms; /* the longest `wait` */
         struct throttle *throttle;                 /* identity/accounts_throttle.h */

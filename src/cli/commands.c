@@ -50,6 +50,18 @@ static const struct cli_option tenant_options[] = {
         {"write-profile", "FILE", "put the administrator's key into a profile instead of showing it"},
         END,
 };
+static const struct cli_option provider_key_options[] = {
+        {"base-url", "URL", "where the provider is; needed for azure_openai and openai_compatible"},
+        {"secret-file", "FILE",
+         "read the key from this file, which others may not read; standard input unless told"},
+        END,
+};
+static const struct cli_option provider_rotate_options[] = {
+        {"overlap", "DURATION", "how long the old one may still be used; 1h unless told"},
+        {"secret-file", "FILE",
+         "read the new key from this file, which others may not read; standard input unless told"},
+        END,
+};
 static const struct cli_option limit_options[] = {
         {"limit", "N", "at most so many, newest first where there is an order"},
         END,
@@ -360,6 +372,20 @@ const struct cli_command cli_commands[] = {
          "Only an archived workspace can be deleted, by an action that people approve:\n"
          "countersign action submit control-plane countersign workspace.delete WORKSPACE",
          NULL, NULL, 1, 1, false, workspace_archive_run},
+        {PLACES, "provider-key add", "PROVIDER NAME",
+         "Store a model provider's key; it is checked and never shown",
+         "PROVIDER is openai, azure_openai, anthropic or openai_compatible. The key is read from\n"
+         "standard input or a file, never from the command line.",
+         "countersign provider-key add openai main < openai.key", provider_key_options, 2, 2, false,
+         provider_key_add_run},
+        {PLACES, "provider-key list", "", "The workspace's keys of model providers", NULL,
+         "countersign provider-key list", limit_options, 0, 0, false, provider_key_list_run},
+        {PLACES, "provider-key show", "KEY", "One of them: last four characters, fingerprint, last use",
+         NULL, NULL, NULL, 1, 1, false, provider_key_show_run},
+        {PLACES, "provider-key rotate", "KEY", "Let a new secret take over, with an overlap", NULL, NULL,
+         provider_rotate_options, 1, 1, false, provider_key_rotate_run},
+        {PLACES, "provider-key revoke", "KEY", "Revoke it; its secrets are erased", NULL, NULL, NULL, 1, 1,
+         false, provider_key_revoke_run},
         {PLACES, "executor create", "NAME ENVIRONMENT", "Announce an executor; prints its one-time token",
          NULL, "countersign executor create prd-1 prd", executor_options, 2, 2, false, executor_create_run},
         {PLACES, "executor list", "", "The workspace's executors", NULL, "countersign executor list",

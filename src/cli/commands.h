@@ -47,6 +47,11 @@ bool roster_remove_run(struct cli *cli, struct err *err) MUST_USE;
 bool roster_sign_run(struct cli *cli, struct err *err) MUST_USE;
 
 bool catalogue_run(struct cli *cli, struct err *err) MUST_USE;
+bool provider_key_add_run(struct cli *cli, struct err *err) MUST_USE;
+bool provider_key_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool provider_key_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool provider_key_rotate_run(struct cli *cli, struct err *err) MUST_USE;
+bool provider_key_revoke_run(struct cli *cli, struct err *err) MUST_USE;
 bool executor_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool executor_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool executor_revoke_run(struct cli *cli, struct err *err) MUST_USE;

@@ -270,6 +270,11 @@ bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const
         return sealed_open(arena, &key, row, row_count, wrapped, ret_secret, err);
 }
 
+uint32_t envelope_derive_version(const struct envelope *envelope)
+{
+        return envelope->keys[0].version;
+}
+
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
                      uint8_t ret_key[32], struct err *err)
 {

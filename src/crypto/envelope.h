@@ -54,5 +54,6 @@ bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const
  * A key for one purpose ("api-key-hash"): HKDF of the root key of this version with
  * `purpose` as info. The same as long as that version is kept in the key file.
  */
+uint32_t envelope_derive_version(const struct envelope *envelope);
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
                      uint8_t ret_key[32], struct err *err) MUST_USE;

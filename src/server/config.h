@@ -23,6 +23,8 @@ struct config {
         struct str data_folder;
         struct str root_key_file; /* "": root.key in the data folder */
         struct str region;
+        bool providers_allow_loopback;
+        int64_t providers_timeout_ms;
         struct str node_regions, region_urls;
         struct str origin;
         struct str node_url; /* "": as it listens */

@@ -14,6 +14,7 @@
 #include "identity/accounts_throttle.h"
 #include "identity/authenticate.h"
 #include "identity/oidc.h"
+#include "keys/providers.h"
 #include "keys/tenant_keys.h"
 #include "server/rate_shared.h"
 #include "server/state.h"
@@ -297,6 +298,9 @@ static bool start_steps(struct server *server, const struct config *config, stru
         if (!tenant_keys_new(server->envelope, &server->keys, err))
                 return false;
         store_set_keys(server->store, server->keys);
+        if (!providers_new(config->providers_allow_loopback, config->providers_timeout_ms,
+                           &server->services.providers, err))
+                return false;
         if (!regions_new(&server->strings, config->region, config->node_regions, config->region_urls,
                          &server->services.regions, err))
                 return false;
@@ -367,6 +371,7 @@ void server_stop(struct server *server)
         work_stop(server->services.work);
         control_free(server->services.control);
         oidc_free(server->services.oidc);
+        providers_free(server->services.providers);
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);

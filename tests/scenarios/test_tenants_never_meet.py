@@ -41,6 +41,8 @@ class World:
             "kind": "workflow", "content": "document: {dsl: 1.0.0, namespace: a, name: b, version: 1.0.0}\n"})
         realm = self.own.admin.api.ok("POST", f"{self.own.path}/realms", {
             "name": "corp", "issuer": "https://issuer.example", "client_id": "countersign"})
+        provider_key = self.own.admin.api.ok("POST", f"{self.own.place}/provider-keys", {
+            "provider": "openai_compatible", "name": "main", "base_url": "https://models.example.invalid", "secret": "x"})
         self.other = new_tenant(server)
         other_bot = self.other.agent()
         other_approver = self.other.approver()
@@ -54,10 +56,11 @@ class World:
         organizations = self.own.admin.api.ok("GET", f"{self.own.path}/organizations")["items"]
         self.theirs = {"tenant": self.own.id, "organization": organizations[0]["id"], "workspace": self.own.workspace, "principal": self.bot.id,
                        "key": key["key"]["id"], "action": self.action["id"], "executor": self.executor.id,
+                       "provider_key": provider_key["id"],
                        "realm": realm["id"], "session": self.session, "resolution": never("res"), "path": "0/000.p/1",
                        "role": role["id"], "group": group["id"], "binding": binding["id"]}
         self.nobodys = {"tenant": never("ten"), "organization": never("org"), "workspace": never("wsp"), "principal": never("agt"),
-                        "key": never("key"), "action": never("act"), "executor": never("exe"),
+                        "key": never("key"), "action": never("act"), "executor": never("exe"), "provider_key": never("pvk"),
                         "realm": never("rlm"), "session": never("ses"), "resolution": never("res"), "path": "0/000.p/1",
                         "role": never("rol"), "group": never("grp"), "binding": never("bnd")}
         for ids, definition_id in ((self.theirs, definition["id"]), (self.nobodys, never("def"))):
