@@ -376,7 +376,7 @@ const struct cli_command cli_commands[] = {
          "Store a model provider's key; it is checked and never shown",
          "PROVIDER is openai, azure_openai, anthropic or openai_compatible. The key is read from\n"
          "standard input or a file, never from the command line.",
-         "countersign provider-key add openai main < openai.key", provider_key_options, 2, 2, false,
+         "countersign provider-key add openai main --secret-file openai.key", provider_key_options, 2, 2, false,
          provider_key_add_run},
         {PLACES, "provider-key list", "", "The workspace's keys of model providers", NULL,
          "countersign provider-key list", limit_options, 0, 0, false, provider_key_list_run},
