@@ -7,6 +7,7 @@
   actions  submit, decide, claim, report by 64 clients, durable; what the signature checks cost of it
   log      durable appends to the tamper-evident log, against plain SQLite
   store    SQLite and PostgreSQL side by side: rates, what row-level security costs, one node and two, a node's death
+  identity  what it costs to know who holds a credential that was verified already
   memory   idle server and executor
   http     10,000 idle keep-alive connections
   tenants  10,000 tenants: start, memory, the last's creation against the first's
@@ -32,7 +33,7 @@ import sys
 import tempfile
 import time
 
-NAMES = ["api", "actions", "log", "store", "memory", "http", "tenants", "start"]
+NAMES = ["api", "actions", "log", "store", "identity", "memory", "http", "tenants", "start"]
 
 
 class Report:
@@ -140,6 +141,19 @@ def bench_log(world, options, _folder, report):
     ratio = world.median([one["log appends"]["ratio"] for one in rounds])
     report.row("log appends a second, durable, batched", f"{rate:.0f}", "≥ 20,000", rate >= 20000)
     report.note("… against SQLite alone, same bytes and batches", f"{ratio:.2f}")
+
+
+def bench_identity(world, options, _folder, report):
+    command = [options.build / "tests/bench/identity/identity_bench", "--seconds", str(options.seconds)]
+    rounds = [run_lines(report, "identity", command) for _ in range(options.rounds)]
+
+    def median_ns(name):
+        return world.median([one[name]["ns"] for one in rounds])
+
+    for name in ("api key hit", "session hit"):
+        report.row(f"verified token known again, {name.removesuffix(' hit')}", f"{median_ns(name) / 1000:.2f} µs",
+                   "≤ 2 µs", median_ns(name) <= 2000)
+    report.note("… of which the one SHA-256", f"{median_ns('sha256 of a token') / 1000:.2f} µs")
 
 
 def bench_store(world, options, folder, report):
