@@ -116,7 +116,7 @@ def test_a_failover_to_the_standby_loses_nothing_that_was_acknowledged(own_postg
         for node in nodes.nodes:
             load.check(node, tmp_path)
         for node in nodes.nodes:
-            assert node.stop() == 0
+            assert node.stop() == 0, node.process.text[-6000:]
     finally:
         standby.remove()
 
@@ -227,7 +227,7 @@ class Life:
             self.said.add((problem["code"], problem.get("detail", "")))
             if problem["code"] in done_already and doubted:
                 return None
-            assert problem["code"] in ("STORE_BUSY", "WRITE_UNCERTAIN"), problem
+            assert problem["code"] in ("STORE_BUSY", "WRITE_UNCERTAIN"), f"{problem}\n{self.node.process.text[-2500:]}"
             doubted |= problem["code"] == "WRITE_UNCERTAIN"
         raise AssertionError(f"refused again and again: {self.said}")
 
@@ -291,6 +291,6 @@ def test_a_connection_cut_at_every_message_of_an_actions_life(own_postgres, clus
             if code == "STORE_BUSY":
                 assert "try again" in detail, detail
         print(f"{messages} messages, {len(lives)} cuts, {sorted(set(cuts))}, {life.said}")
-        assert node.stop() == 0
+        assert node.stop() == 0, node.process.text[-6000:]
     finally:
         proxy.close()
