@@ -6,6 +6,7 @@
 #include "base/log_line.h"
 #include "crypto/secret.h"
 #include "log/log.h"
+#include "tenancy/regions.h"
 #include "tenancy/tenancy_sql.h"
 
 #include <time.h>
@@ -18,6 +19,7 @@ enum {
         /* The first tenant, which every node waits for. */
         BOOTSTRAP_NEEDS_MS = 10 * 1000,
         BOOTSTRAP_LOOK_MS = 50,
+        MADE_AT_ONCE = 128,
 };
 
 struct clearing {
@@ -34,13 +36,107 @@ static bool clear_unfinished(struct tx *tx, void *arg, struct err *err)
                sql_tenant_unfinished_delete(tx, clearing->made_before_ms, &clearing->cleared, err);
 }
 
+/* ---- what was answered is finished ---- */
+
+struct finishing {
+        struct str platform, region;
+        bool found;
+        struct sql_tenant_made_list_row rows[MADE_AT_ONCE];
+        size_t count;
+        int64_t finished;
+};
+
+static bool platform_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct finishing *finishing = arg;
+        struct sql_tenant_platform_get_row row;
+
+        if (!sql_tenant_platform_get(tx, &row, &finishing->found, err))
+                return false;
+        if (finishing->found) {
+                finishing->platform = row.id;
+                finishing->region = row.region;
+        }
+        return true;
+}
+
+static bool made_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct finishing *finishing = arg;
+        SQL_SCOPED(tenant_made_list) c = {0};
+        bool has = true;
+
+        finishing->count = 0;
+        if (!sql_tenant_made_list_open(tx, MADE_AT_ONCE, &c, err))
+                return false;
+        while (finishing->count < MADE_AT_ONCE) {
+                if (!sql_tenant_made_list_next(&c, &finishing->rows[finishing->count], &has, err))
+                        return false;
+                if (!has)
+                        break;
+                finishing->count++;
+        }
+        return true;
+}
+
+static bool finish_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct finishing *finishing = arg;
+
+        for (size_t i = 0; i < finishing->count; i++) {
+                int64_t changes;
+
+                if (!sql_tenant_activate(tx, finishing->rows[i].made_id, &changes, err))
+                        return false;
+                finishing->finished += changes;
+        }
+        return true;
+}
+
+static bool forget_made_work(struct tx *tx, void *arg, struct err *err)
+{
+        const struct finishing *finishing = arg;
+
+        for (size_t i = 0; i < finishing->count; i++)
+                if (!sql_tenant_made_delete(tx, finishing->rows[i].made_id, err))
+                        return false;
+        return true;
+}
+
+/* Their reply is kept under an Idempotency-Key: whoever asks again gets it, and it must be true. */
+static bool finish_made(const struct services *services, struct err *err)
+{
+        struct finishing finishing = {0};
+        ARENA_SCOPED arena = {0};
+        struct cell_ref cell;
+
+        arena_init(&arena, 1 << 20);
+        if (!store_read(services->store, &CELL_DIRECTORY, &arena, platform_work, &finishing, err))
+                return false;
+        cell = (struct cell_ref){.tenant = finishing.platform, .region = finishing.region};
+        if (!finishing.found || !regions_serves(services, cell.region))
+                return true;
+        do {
+                if (!store_read(services->store, &cell, &arena, made_work, &finishing, err) ||
+                    !store_write(services->store, &CELL_DIRECTORY, NULL, finish_work, &finishing, err) ||
+                    !store_write(services->store, &cell, NULL, forget_made_work, &finishing, err))
+                        return false;
+        } while (finishing.count == MADE_AT_ONCE);
+        if (finishing.finished > 0)
+                log_line(LOG_WARN,
+                         "tenants whose creation was answered when the server stopped were finished",
+                         LOG_INT("count", finishing.finished));
+        return true;
+}
+
 bool tenancy_start(const struct services *services, struct err *err)
 {
         struct clearing clearing = {.made_before_ms = store_is_shared(services->store)
                                                               ? clock_now_ms() - OTHERS_NEED_MS
                                                               : INT64_MAX};
 
-        if (!store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &clearing, err))
+        if (!finish_made(services, err) ||
+            !store_write(services->store, &CELL_DIRECTORY, NULL, clear_unfinished, &clearing, err))
                 return false;
         if (clearing.cleared > 0)
                 log_line(LOG_WARN, "tenants that were half-made when the server stopped were cleared",
@@ -145,8 +241,8 @@ static bool fill_work(struct tx *tx, void *arg, struct err *err)
         return fill(tx, filling->plan, err) && log_append(tx, &event, NULL, err);
 }
 
-bool tenancy_make(const struct services *services, struct tenancy_plan *plan, struct str actor,
-                  struct err *err)
+bool tenancy_prepare(const struct services *services, struct tenancy_plan *plan, struct str actor,
+                     struct err *err)
 {
         struct filling filling = {plan, actor};
         struct cell_ref cell;
@@ -154,8 +250,24 @@ bool tenancy_make(const struct services *services, struct tenancy_plan *plan, st
         if (!reserve(services, plan, err))
                 return false;
         cell = (struct cell_ref){.tenant = id_str(&plan->tenant), .region = plan->region};
-        return store_write(services->store, &cell, NULL, fill_work, &filling, err) &&
-               store_write(services->store, &CELL_DIRECTORY, NULL, activate_work, plan, err);
+        return store_write(services->store, &cell, NULL, fill_work, &filling, err);
+}
+
+bool tenancy_activate(const struct services *services, const struct tenancy_plan *plan, struct err *err)
+{
+        return store_write(services->store, &CELL_DIRECTORY, NULL, activate_work, (void *)(uintptr_t)plan,
+                           err);
+}
+
+bool tenancy_note_made(struct tx *tx, const struct tenancy_plan *plan, struct err *err)
+{
+        return sql_tenant_made_insert(tx, id_str(&plan->tenant), err);
+}
+
+bool tenancy_make(const struct services *services, struct tenancy_plan *plan, struct str actor,
+                  struct err *err)
+{
+        return tenancy_prepare(services, plan, actor, err) && tenancy_activate(services, plan, err);
 }
 
 /* ---- the first tenant -------------------------------------------------------------------------- */

@@ -44,6 +44,17 @@ bool tenancy_make(const struct services *services, struct tenancy_plan *plan, st
                   struct err *err) MUST_USE;
 
 /*
+ * The same in two halves, for a reply that is kept in between: whoever notes
+ * the tenant as made, in a transaction of the platform's own cell, can rely on
+ * it being activated, by a start if need be. Not noted, it is cleared.
+ */
+bool tenancy_prepare(const struct services *services, struct tenancy_plan *plan, struct str actor,
+                     struct err *err) MUST_USE;
+bool tenancy_note_made(struct tx *tx, const struct tenancy_plan *plan, struct err *err) MUST_USE;
+bool tenancy_activate(const struct services *services, const struct tenancy_plan *plan,
+                      struct err *err) MUST_USE;
+
+/*
  * For the start on an empty store: the tenant `default`, which is the
  * platform's own. *ret_made is false, and nothing else is filled, when there is
  * a tenant already, or when another node that started at the same time has made

@@ -203,3 +203,23 @@ INSERT INTO workspace (tenant_id, id, organization_id, name, region, state, data
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (tenant_id, id) DO UPDATE SET name = EXCLUDED.name, state = EXCLUDED.state, data_mode = EXCLUDED.data_mode,
    labels = EXCLUDED.labels, owner_id = EXCLUDED.owner_id, version = EXCLUDED.version;
+
+-- ---- creations that were answered (in the platform's cell) ----
+
+-- name: tenant_made_insert :exec
+-- in: made_id text
+INSERT INTO tenant_made (tenant_id, made_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: tenant_made_list :many
+-- in: most int
+-- out: made_id text
+SELECT made_id FROM tenant_made WHERE tenant_id = $1 ORDER BY made_id LIMIT $2;
+
+-- name: tenant_made_delete :exec
+-- in: made_id text
+DELETE FROM tenant_made WHERE tenant_id = $1 AND made_id = $2;
+
+-- name: tenant_platform_get :one
+-- directory
+-- out: id text, region text
+SELECT id, region FROM tenant WHERE platform = 1 AND state <> 'making' ORDER BY id LIMIT 1;

@@ -8,7 +8,7 @@
 #include "tenancy/tenancy_sql.h"
 
 /* A selector may have to look at many rows for one that fits: a page ends after so many, perhaps short. */
-enum { LOOK_MAX = 2000 };
+enum { LOOK_MAX = 1000 };
 
 bool tenant_to_api(struct arena *arena, const struct sql_tenant_directory_list_row *row,
                    struct api_tenant *out, struct err *err) MUST_USE;

@@ -7,8 +7,10 @@
 #include "api/cell.h"
 #include "api/cursor.h"
 #include "api/services.h"
+#include "base/test_hooks.h"
 #include "crypto/secret.h"
 #include "identity/identity_http.h"
+#include "tenancy/regions.h"
 #include "tenancy/tenancy_sql.h"
 
 /* ---- making a tenant ---------------------------------------------------------------------------- */
@@ -25,8 +27,15 @@ static void make_offloaded(void *arg)
 {
         struct create *create = arg;
 
-        create->ok = tenancy_make(create->req->services, &create->plan, id_str(&create->req->principal.id),
-                                  &create->err);
+        create->ok = tenancy_prepare(create->req->services, &create->plan,
+                                     id_str(&create->req->principal.id), &create->err);
+}
+
+static void activate_offloaded(void *arg)
+{
+        struct create *create = arg;
+
+        create->ok = tenancy_activate(create->req->services, &create->plan, &create->err);
 }
 
 static bool created_reply(struct request *req, const struct tenancy_plan *plan,
@@ -78,7 +87,8 @@ static bool created_work(struct request *req, void *arg, struct err *err)
         request_log_resource(req, "tenant", tenant);
         request_event(req, "tenant.created", tenant,
                       arena_printf(req->arena, "{\"tenant\":\"%.*s\"}", STR_ARG(tenant)));
-        return created_reply(req, &create->plan, create->out, err);
+        return created_reply(req, &create->plan, create->out, err) &&
+               (!req->idempotency_key.ptr || tenancy_note_made(req->tx, &create->plan, err));
 }
 
 static bool nothing_work(struct request *req, void *arg, struct err *err)
@@ -102,9 +112,9 @@ FIBER_FN bool tenant_create(struct request *req, const struct api_tenant_create_
                          .administrator = body->administrator.ptr ? body->administrator : STR("admin")}};
         bool ok;
 
-        if (!str_eq(create.plan.region, req->services->region))
-                return err_set_at(err, ERR_WRONG_REGION, "/region", "this node serves the region %.*s",
-                                  STR_ARG(req->services->region));
+        if (!regions_serves(req->services, create.plan.region))
+                return err_set_at(err, ERR_WRONG_REGION, "/region",
+                                  "this node does not serve the region %.*s", STR_ARG(create.plan.region));
         request_enter(req, id_str(&req->principal.tenant), req->principal.region);
         /* A request that comes again must find its reply before it finds the name taken. */
         if (req->idempotency_key.ptr && !request_prepare(req, nothing_work, NULL, err))
@@ -113,6 +123,15 @@ FIBER_FN bool tenant_create(struct request *req, const struct api_tenant_create_
         if (!create.ok)
                 *err = create.err;
         ok = create.ok && request_write(req, created_work, &create, err);
+        if (ok) {
+                /* Who asks again from here on gets this reply: it is made true now, or at the next start. */
+                test_step("tenant: answered");
+                fiber_offload(activate_offloaded, &create);
+                ok = create.ok;
+                if (!ok)
+                        *err = create.err;
+                test_step("tenant: active");
+        }
         secret_wipe(&create.plan.credential, sizeof(create.plan.credential));
         return ok;
 }

@@ -10,6 +10,7 @@
   identity  what it costs to know who holds a credential that was verified already
   memory   idle server and executor
   http     10,000 idle keep-alive connections
+  tenancy  100,000 tenants: start, memory, creation, pages
   tenants  10,000 tenants: start, memory, the last's creation against the first's
   start    start to first reply on an empty store
   io       the HTTP server alone, a static reply, against nginx's
@@ -154,6 +155,11 @@ def bench_identity(world, options, _folder, report):
         report.row(f"verified token known again, {name.removesuffix(' hit')}", f"{median_ns(name) / 1000:.2f} µs",
                    "≤ 2 µs", median_ns(name) <= 2000)
     report.note("… of which the one SHA-256", f"{median_ns('sha256 of a token') / 1000:.2f} µs")
+
+
+def bench_tenancy(world, options, folder, report):
+    import bench_tenants
+    bench_tenants.bench(world, options, folder, report)
 
 
 def bench_store(world, options, folder, report):
@@ -316,9 +322,9 @@ def arguments():
     options.seconds = max(1, round(options.seconds))
     names = options.names or ["all"]
     for name in names:
-        if name not in [*NAMES, "io", "cel", "all"]:
+        if name not in [*NAMES, "io", "cel", "tenancy", "all"]:
             parser.error(f"there is no benchmark \"{name}\"")
-    options.names = [name for name in [*NAMES, "io", "cel"] if name in names or ("all" in names and name in NAMES)]
+    options.names = [name for name in [*NAMES, "io", "cel", "tenancy"] if name in names or ("all" in names and name in NAMES)]
     return options
 
 

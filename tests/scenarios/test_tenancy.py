@@ -4,6 +4,8 @@ import threading
 import time
 
 import harness
+import pytest
+import requests
 
 
 def test_names_are_unique_where_people_expect_it(tenant, other_tenant, platform):
@@ -182,3 +184,29 @@ def test_a_suspended_workspace_can_only_be_read(staffed):
     staffed.anna.decide(action)
     staffed.anna.api.refused("FORBIDDEN", "POST", f"{place}/suspend")
     api.refused("NOT_FOUND", "POST", f"{staffed.path}/workspaces/wsp_00000000000000000000000000/suspend")
+
+
+@pytest.mark.crash
+def test_a_creation_that_is_cut_off_is_repeated_whole_or_never_was(make_server, tmp_path):
+    steps = tmp_path / "steps"
+    server = make_server("count").start({"COUNTERSIGN_STEP_FILE": str(steps)})
+    server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": "one"}, headers={"Idempotency-Key": "one"})
+    server.stop()
+    names = [line.split(" ", 1)[1] for line in steps.read_text().splitlines()]
+    assert names[-2:] == ["tenant: answered", "tenant: active"]
+
+    server = make_server().start()
+    for step in range(1, len(names) + 1):
+        name = f"cut-{step}"
+        server.restart({"COUNTERSIGN_KILL_AT": str(step)})
+        platform = server.api(server.bootstrap_key)
+        with pytest.raises(requests.RequestException):
+            platform.ok("POST", "/v1/tenants", {"name": name}, headers={"Idempotency-Key": name})
+        assert server.process.wait() != 0
+        server.start()
+        made = server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": name}, headers={"Idempotency-Key": name})
+        # Whatever was answered is so: the key works, and there is one tenant of the name.
+        assert server.api(made["api_key"]).ok("GET", "/v1/whoami")["tenant"] == made["tenant"]["id"]
+        found = server.api(server.bootstrap_key).ok("GET", "/v1/tenants", params={"name": name})["items"]
+        assert [tenant["id"] for tenant in found] == [made["tenant"]["id"]]
+    assert server.stop() == 0
