@@ -170,7 +170,8 @@ class Contract:
         """An operation asks for a permission at one of the levels that it is listed with."""
         for op in self.operations:
             listed = roles.permissions.get(op.permission)
-            if listed and op.scope not in listed.levels:
+            scope = 'tenant' if op.scope == 'public' else op.scope  # the caller's own
+            if listed and scope not in listed.levels:
                 raise ContractError(f'{op.id}: {op.permission} is asked for at the level {op.scope}, but '
                                     f'api/roles.yaml lists it for {listed.levels}')
 

@@ -43,6 +43,11 @@ SELECT organization_id, region, data_mode, owner_id, labels FROM workspace WHERE
 -- out: id text
 SELECT id FROM organization WHERE tenant_id = $1 AND id = $2;
 
+-- name: access_action_get :one
+-- in: id text
+-- out: workspace_id text, requester_id text, environment text
+SELECT workspace_id, requester_id, environment FROM action WHERE tenant_id = $1 AND id = $2;
+
 -- Who may hold the power to manage everything: those among whom the last administrator is looked for.
 -- name: access_administrators :many
 -- in: effect text, level text, most int

@@ -48,6 +48,15 @@ static size_t rate_headers(struct call *call, struct http_header *headers)
         return count;
 }
 
+/* A handler may answer with the id that the client sent (AuthZEN). */
+static bool says_request_id(const struct request *req)
+{
+        for (unsigned i = 0; i < req->header_count; i++)
+                if (strcmp(req->headers[i].name, "X-Request-Id") == 0)
+                        return true;
+        return false;
+}
+
 size_t call_headers(struct call *call, const char *content_type, struct http_header *headers)
 {
         struct request *req = &call->req;
@@ -58,7 +67,8 @@ size_t call_headers(struct call *call, const char *content_type, struct http_hea
                         (struct http_header){STR("Content-Type"), STR("text/html; charset=utf-8")};
         else if (content_type)
                 headers[count++] = (struct http_header){STR("Content-Type"), str_from(content_type)};
-        headers[count++] = (struct http_header){STR("X-Request-Id"), id_str(&req->id)};
+        if (!says_request_id(req))
+                headers[count++] = (struct http_header){STR("X-Request-Id"), id_str(&req->id)};
         headers[count++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
         if (call->replayed)
                 headers[count++] = (struct http_header){STR("Idempotent-Replayed"), STR("true")};
