@@ -151,7 +151,7 @@ def body(s):
     elif s.kind == "changes":
         out += ["        return sql_execute(run, ret_changes, err);"]
     else:
-        out += ["        int64_t changes;", "        return sql_execute(run, &changes, err);"]
+        out += ["        return sql_execute_blindly(run, err);"]
     return out + ["}", ""]
 
 

@@ -79,6 +79,13 @@ struct driver {
         int (*bind_int)(void *handle, int at, int64_t value);
         bool (*step)(struct conn *conn, void *handle, const char *name, int bind_status, bool *ret_row,
                      struct err *err);
+        /*
+         * For a statement of which nothing is to be known but whether it failed: *ret_left is true when it
+         * was left for later, at the latest for release, which then fails; else it is to be stepped. May be
+         * NULL.
+         */
+        bool (*leave)(struct conn *conn, void *handle, const char *name, int bind_status, bool *ret_left,
+                      struct err *err);
         int64_t (*changes)(struct conn *conn);
         /* Valid until the next step. A NULL pointer is NULL. */
         struct str (*column_text)(void *handle, int at);

@@ -72,6 +72,11 @@ static bool conn_savepoint(struct conn *base, struct err *err)
 static bool conn_release(struct conn *base, struct err *err)
 {
         struct pg_conn *conn = of(base);
+        PGresult *none = NULL;
+
+        /* The job has succeeded if what it left has. */
+        if (conn->left > 0 && !pg_collect(conn, "transaction", &none, err))
+                return false;
         bool ok = !conn->savepoint || pg_queue_control(conn, PG_CONTROL, "RELEASE SAVEPOINT job", err);
 
         conn->kept |= conn->begun;
@@ -82,8 +87,14 @@ static bool conn_release(struct conn *base, struct err *err)
 static bool conn_take_back(struct conn *base, struct err *err)
 {
         struct pg_conn *conn = of(base);
+        PGresult *none = NULL;
+        struct err ignored;
         bool ok = true;
 
+        /* A failure among what was left would make the database skip what follows; the job has failed
+         * anyway. */
+        if (conn->left > 0)
+                (void)!pg_collect(conn, "transaction", &none, &ignored);
         if (conn->savepoint) {
                 ok = pg_queue_control(conn, PG_CONTROL, "ROLLBACK TO SAVEPOINT job", err) &&
                      pg_queue_control(conn, PG_CONTROL, "RELEASE SAVEPOINT job", err);
@@ -104,12 +115,16 @@ static void conn_roll_back(struct conn *base)
         if (!conn->begun || base->broken)
                 return;
         conn->begun = false;
+        if (conn->left > 0) {
+                base->broken = true; /* in the middle of a job: the connection's end is a rollback too */
+                return;
+        }
         /* Its result is read with the next transaction's. */
         if (!pg_queue_control(conn, PG_CONTROL, "ROLLBACK", &err) || !PQpipelineSync(conn->pq)) {
                 base->broken = true;
                 return;
         }
-        conn->queue[conn->queued++] = (struct pg_queued){PG_SYNC, 0};
+        conn->queue[conn->queued++] = (struct pg_queued){.command = PG_SYNC};
         conn->unsynced = false;
 }
 
@@ -298,6 +313,15 @@ static bool statement_step(struct conn *base, void *handle, const char *name, in
         return true;
 }
 
+static bool statement_leave(struct conn *base, void *handle, const char *name, int bind_status,
+                            bool *ret_left, struct err *err)
+{
+        struct pg_statement *statement = handle;
+
+        *ret_left = false;
+        return bind_status != 0 || pg_leave(of(base), statement, name, ret_left, err);
+}
+
 static int64_t conn_changes(struct conn *base)
 {
         return of(base)->changes;
@@ -354,6 +378,7 @@ const struct driver driver_postgres = {
         .bind_blob = bind_bytes,
         .bind_int = bind_int,
         .step = statement_step,
+        .leave = statement_leave,
         .changes = conn_changes,
         .column_text = column,
         .column_blob = column,

@@ -30,10 +30,11 @@ enum {
 };
 
 /* One command whose result is still to be read. */
-enum pg_command { PG_CONTROL, PG_BEGUN, PG_PREPARE, PG_EXECUTE, PG_SYNC };
+enum pg_command { PG_CONTROL, PG_BEGUN, PG_PREPARE, PG_EXECUTE, PG_LEFT, PG_SYNC };
 struct pg_queued {
         enum pg_command command;
-        uint32_t slot; /* of the statement, for PG_PREPARE */
+        const char *name; /* of the statement, for PG_LEFT: a failure is reported when its result is read */
+        uint32_t slot;    /* of the statement, for PG_PREPARE */
 };
 
 struct pg_pool {
@@ -64,6 +65,7 @@ struct pg_conn {
 
         struct pg_queued queue[PG_QUEUE_MAX];
         unsigned queued;
+        unsigned left; /* PG_LEFT among them */
         bool unsynced; /* commands after the last sync */
 
         bool in_tx, is_write;
@@ -123,6 +125,12 @@ bool pg_collect(struct pg_conn *conn, const char *what, PGresult **ret_result, s
 /* Executes within the transaction; once more if nothing of it was seen and that is safe. */
 bool pg_execute(struct pg_conn *conn, struct pg_statement *statement, const char *name,
                 struct err *err) MUST_USE;
+/*
+ * Sends it and waits for nothing, where that is safe: in a job of a write, when
+ * something of the transaction has been seen, so that it is not repeated.
+ */
+bool pg_leave(struct pg_conn *conn, struct pg_statement *statement, const char *name, bool *ret_left,
+              struct err *err) MUST_USE;
 /* Says it on the schema's channel when the transaction commits. */
 bool pg_notify(struct pg_conn *conn, const char *payload, struct err *err) MUST_USE;
 

@@ -2,7 +2,9 @@
 /*
  * Commands are queued and go out together, with one sync and one wait for the
  * answers: BEGIN, the tenant, the savepoint and the first statement are one
- * round trip. Results come back in the order of the queue.
+ * round trip. Results come back in the order of the queue. A statement of which
+ * nobody wants to know more than whether it failed (an :exec) goes out at once
+ * and is answered with the next one, at the latest when its job ends.
  *
  * https://www.postgresql.org/docs/15/libpq-pipeline-mode.html
  */
@@ -64,7 +66,8 @@ static bool queue_add(struct pg_conn *conn, enum pg_command command, uint32_t sl
 {
         if (!sent)
                 return pg_fail_conn(conn, what, err);
-        conn->queue[conn->queued++] = (struct pg_queued){command, slot};
+        conn->queue[conn->queued++] = (struct pg_queued){command, what, slot};
+        conn->left += command == PG_LEFT;
         conn->unsynced = true;
         return true;
 }
@@ -131,11 +134,13 @@ bool pg_queue_begin(struct pg_conn *conn, struct err *err)
 /* What a failed collect has to remember: the first failure, and whether the line itself is lost. */
 struct failure {
         bool any, lost, no_cell, moving;
+        const char
+                *name; /* of a statement whose result was left for later; NULL: the one that is waited for */
         char sqlstate[6];
         char message[256];
 };
 
-static void failure_keep(struct failure *failure, const PGresult *result)
+static void failure_keep(struct failure *failure, const struct pg_queued *queued, const PGresult *result)
 {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -143,6 +148,7 @@ static void failure_keep(struct failure *failure, const PGresult *result)
         if (failure->any)
                 return;
         failure->any = true;
+        failure->name = queued->command == PG_LEFT ? queued->name : NULL;
         /* libpq makes a result without an SQLSTATE when the connection is lost. */
         if (!sqlstate)
                 failure->lost = true;
@@ -190,7 +196,7 @@ static bool take_result(struct pg_conn *conn, const struct pg_queued *queued, PG
                 return status == PGRES_PIPELINE_SYNC;
         }
         if (status == PGRES_FATAL_ERROR)
-                failure_keep(failure, result);
+                failure_keep(failure, queued, result);
         else if (!good && status != PGRES_PIPELINE_ABORTED)
                 failure->lost = true; /* COPY and the like: not our protocol */
         if (good && queued->command == PG_PREPARE)
@@ -215,7 +221,7 @@ static bool collect(struct pg_conn *conn, PGresult **ret_result, struct failure 
         conn->unsynced = false;
         for (unsigned i = 0; i < conn->queued && ok; i++)
                 ok = take_result(conn, &conn->queue[i], ret_result, failure);
-        conn->queued = 0;
+        conn->queued = conn->left = 0;
         if (!ok || PQstatus(conn->pq) != CONNECTION_OK) {
                 failure->any = failure->lost = true;
                 conn->base.broken = true;
@@ -245,7 +251,7 @@ static bool failure_report(struct pg_conn *conn, const struct failure *failure, 
         /* After a switch of servers the next connection may find the one that writes. */
         if (strcmp(failure->sqlstate, "25006") == 0 || strncmp(failure->sqlstate, "57P", 3) == 0)
                 conn->base.broken = true;
-        return pg_fail(failure->sqlstate, failure->message, what, err);
+        return pg_fail(failure->sqlstate, failure->message, failure->name ? failure->name : what, err);
 }
 
 bool pg_collect(struct pg_conn *conn, const char *what, PGresult **ret_result, struct err *err)
@@ -271,8 +277,8 @@ static bool prepared_room(struct pg_conn *conn, uint32_t slot, struct err *err)
         return true;
 }
 
-static bool queue_execute(struct pg_conn *conn, struct pg_statement *statement, const char *name,
-                          struct err *err)
+static bool queue_execute(struct pg_conn *conn, struct pg_statement *statement, enum pg_command command,
+                          const char *name, struct err *err)
 {
         uint32_t slot = statement->named->slot;
         char server_name[SLOT_NAME_MAX];
@@ -286,7 +292,7 @@ static bool queue_execute(struct pg_conn *conn, struct pg_statement *statement, 
                                      statement->count, statement->types),
                        name, err))
                 return false;
-        return queue_add(conn, PG_EXECUTE, slot,
+        return queue_add(conn, command, slot,
                          PQsendQueryPrepared(conn->pq, server_name, statement->count, statement->values,
                                              statement->lengths, statement->formats, BINARY),
                          name, err);
@@ -340,7 +346,7 @@ bool pg_execute(struct pg_conn *conn, struct pg_statement *statement, const char
 
                 if (!conn->in_tx)
                         return err_set(err, ERR_STORE_BUSY, "%s: the transaction was lost; try again", name);
-                if (!queue_execute(conn, statement, name, err)) {
+                if (!queue_execute(conn, statement, PG_EXECUTE, name, err)) {
                         failure.any = failure.lost = true;
                 } else if (collect(conn, &result, &failure)) {
                         conn->seen = true;
@@ -356,6 +362,17 @@ bool pg_execute(struct pg_conn *conn, struct pg_statement *statement, const char
                         return false;
                 }
         }
+}
+
+bool pg_leave(struct pg_conn *conn, struct pg_statement *statement, const char *name, bool *ret_left,
+              struct err *err)
+{
+        uint32_t slot = statement->named->slot;
+
+        /* Preparing it is waited for: until then nobody knows whether its name is taken. */
+        *ret_left = conn->in_tx && conn->is_write && conn->in_job && conn->begun && conn->seen &&
+                    slot < conn->prepared_count && conn->prepared[slot];
+        return !*ret_left || (queue_room(conn, err) && queue_execute(conn, statement, PG_LEFT, name, err));
 }
 
 bool pg_notify(struct pg_conn *conn, const char *payload, struct err *err)

@@ -92,7 +92,7 @@ static void hide_reason(struct pg_pool *pool, struct err *err)
 bool pg_reconnect(struct pg_conn *conn, struct err *err)
 {
         PQfinish(conn->pq);
-        conn->queued = 0;
+        conn->queued = conn->left = 0;
         conn->unsynced = false;
         if (conn->prepared_count > 0)
                 memset(conn->prepared, 0, conn->prepared_count * sizeof(bool));

@@ -219,6 +219,18 @@ bool sql_execute(struct sql_run *run, int64_t *ret_changes, struct err *err)
         return true;
 }
 
+bool sql_execute_blindly(struct sql_run *run, struct err *err)
+{
+        struct conn *conn = run->tx->conn;
+        bool left = false;
+        int64_t changes;
+
+        if (conn->driver->leave && !run->has_nul &&
+            !conn->driver->leave(conn, run->handle, run->statement->name, run->bind_status, &left, err))
+                return false;
+        return left || sql_execute(run, &changes, err);
+}
+
 static bool fail_null(struct sql_run *run, int at, struct err *err)
 {
         return err_set(err, ERR_INTERNAL, "column %d of statement %s is null", at + 1, run->statement->name);

@@ -55,6 +55,12 @@ void sql_bind_null(struct sql_run *run, int at);
 bool sql_step(struct sql_run *run, bool *ret_row, struct err *err) MUST_USE;
 /* Steps to the end; rows are an error (of ours). */
 bool sql_execute(struct sql_run *run, int64_t *ret_changes, struct err *err) MUST_USE;
+/*
+ * The same for an :exec, of which nobody wants to know the count: it may be sent
+ * without waiting for its answer. Its failure is then that of a later statement
+ * of the job, or of the job itself.
+ */
+bool sql_execute_blindly(struct sql_run *run, struct err *err) MUST_USE;
 /* After the only row of a :one. A second row is an error (of ours). */
 bool sql_expect_end(struct sql_run *run, struct err *err) MUST_USE;
 
