@@ -606,7 +606,8 @@ def test_realms_and_pages_refuse_what_they_should(tenant, issuer, realm, browser
     viewer.api.ok("GET", f"{tenant.path}/realms")
     viewer.api.refused("FORBIDDEN", "POST", f"{tenant.path}/realms", issuer.realm(name="other"))
     api.refused("NOT_FOUND", "PATCH", f"{tenant.path}/realms/rlm_00000000000000000000000000", {"clock_skew_s": 1})
-    assert browser.get("/account").status_code == 401
+    unknown = browser.get("/account")
+    assert (unknown.status_code, unknown.headers["Location"][:6]) == (303, "/login")
     assert browser.get("/logout").status_code == 200
     assert browser.session.post(server.url + "/logout", data={}).status_code == 401
     assert browser.get("/login/oidc/ten_00000000000000000000000000/rlm_00000000000000000000000000").status_code == 404

@@ -20,6 +20,12 @@ packages_list() {
                         ;;
                 *)
                         line=${line%%#*}
+                        line=${line%% *}
+                        # NAME?command=COMMAND: not needed where the command is, from wherever it came.
+                        if [[ $line == *'?command='* ]]; then
+                                command -v "${line#*'?command='}" >/dev/null && continue
+                                line=${line%%'?'*}
+                        fi
                         [[ $wanted == *" $purpose "* ]] && printf '%s\n' "${line%% *}"
                         ;;
                 esac

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two tenants, two issuers (the certified oidc-provider), one real browser. tests/scenarios/test_web.py
+// starts the server and runs this; it prints a line for each thing that held and exits with 1 at the first
+// that did not.
+import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import Provider from 'oidc-provider';
+import { chromium } from 'playwright-core';
+
+const server = process.env.SERVER; // https://127.0.0.1:port
+const tenants = JSON.parse(process.env.TENANTS); // [{id, name, key}]
+
+async function api(tenant, method, path, body) {
+  const reply = await fetch(server + path, {
+    method,
+    headers: { Authorization: `Bearer ${tenant.key}`, 'Content-Type': 'application/json' },
+    body: body && JSON.stringify(body),
+  });
+  const text = await reply.text();
+  assert(reply.ok, `${method} ${path}: ${reply.status} ${text}`);
+  return text ? JSON.parse(text) : undefined;
+}
+
+// The issuer's URL holds its port, and its client our redirect URI, which holds the realm's id: the realm
+// comes first, on a socket that listens already.
+async function makeIssuer(tenant, number) {
+  const listener = http.createServer();
+  await new Promise((done) => listener.listen(0, '127.0.0.1', done));
+  const issuer = `http://127.0.0.1:${listener.address().port}`;
+  const secret = randomBytes(16).toString('base64url');
+  const realm = await api(tenant, 'POST', `/v1/tenants/${tenant.id}/realms`, {
+    name: `corp-${number}`,
+    issuer,
+    client_id: 'countersign',
+    client_secret: secret,
+    scopes: 'openid profile email roles',
+    roles_expression: 'claims.roles',
+  });
+  const provider = new Provider(issuer, {
+    clients: [{
+      client_id: 'countersign',
+      client_secret: secret,
+      redirect_uris: [realm.redirect_uri],
+      post_logout_redirect_uris: [`${server}/login`],
+      backchannel_logout_uri: realm.backchannel_logout_uri,
+      backchannel_logout_session_required: true,
+    }],
+    claims: { openid: ['sub', 'sid'], profile: ['name'], email: ['email'], roles: ['roles'] },
+    conformIdTokenClaims: false,
+    features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+    cookies: { keys: [randomBytes(16).toString('hex')] },
+    async findAccount(_, sub) {
+      return {
+        accountId: sub,
+        claims: async () => ({ sub, name: `${sub} of ${number}`, email: `${sub}@example.com`, roles: ['operator'] }),
+      };
+    },
+  });
+  provider.on('server_error', (_, error) => console.log(`issuer ${number}: ${error}`));
+  provider.on('backchannel.error', (_, error) => console.log(`issuer ${number}: back-channel: ${error}`));
+  listener.on('request', provider.callback());
+  return { issuer, realm, listener };
+}
+
+async function signIn(page, tenant, realm, person) {
+  await page.goto(`${server}/login`);
+  await page.getByLabel('Tenant').fill(tenant.name);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('link', { name: new RegExp(`Sign in with ${realm.name}`) }).click();
+  await page.locator('input[name=login]').fill(person);
+  await page.locator('input[name=password]').fill('anything');
+  await page.locator('button[type=submit]').click();
+  await page.locator('button[type=submit]').click(); // what is asked for
+  await page.waitForURL(`${server}/account`);
+}
+
+// Whether this browser is signed in here: without a session its account's page leads to the log-in.
+async function isSignedIn(context) {
+  const reply = await context.request.get(`${server}/account`, { maxRedirects: 0 });
+  assert([200, 303].includes(reply.status()), String(reply.status()));
+  return reply.status() === 200;
+}
+
+function held(what) {
+  console.log(`ok: ${what}`);
+}
+
+const issuers = [];
+for (const [number, tenant] of tenants.entries()) {
+  issuers.push(await makeIssuer(tenant, number));
+}
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+});
+let failed = true;
+try {
+  // Our pages need no script; oidc-provider's own need none either until signing out.
+  const contexts = [];
+  for (const [number, tenant] of tenants.entries()) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: false });
+    const page = await context.newPage();
+    await signIn(page, tenant, issuers[number].realm, 'alice');
+    assert.equal(await page.locator('#tenant').textContent(), tenant.name);
+    assert.equal(await page.locator('#name').textContent(), `alice of ${number}`);
+    assert.equal(await page.locator('.workspace').count(), 1);
+    assert.equal(await page.locator('.role').textContent(), 'operator');
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    const cookie = (await context.cookies(server)).find((c) => c.name === '__Host-countersign');
+    assert(cookie && cookie.httpOnly && cookie.secure && cookie.sameSite === 'Lax' && cookie.path === '/');
+    contexts.push({ context, page, principal: await page.locator('#principal').textContent() });
+    held(`tenant ${number}: signed in through its own issuer, without script`);
+  }
+  assert.notEqual(contexts[0].principal, contexts[1].principal);
+  held('the same name at two issuers is two people');
+
+  // The issuer still knows the browser: a second way in asks for nothing, and finds the same person.
+  const again = await contexts[0].context.newPage();
+  await again.goto(`${server}/login?tenant=${tenants[0].name}`);
+  await again.getByRole('link', { name: /Sign in with corp-0/ }).click();
+  await again.waitForURL(`${server}/account`);
+  assert.equal(await again.locator('#principal').textContent(), contexts[0].principal);
+  held('a second sign-in is the same person');
+
+  // A page of ours in a frame, or sending a form from elsewhere, is refused by the browser itself.
+  const reply = await again.goto(`${server}/account`);
+  const policy = reply.headers()['content-security-policy'];
+  assert(policy.includes("default-src 'none'") && policy.includes("frame-ancestors 'none'"));
+  held('a strict content security policy');
+
+  // Signing out here ends the session; signing out there ends those that are left here (back-channel).
+  const other = await browser.newContext({ ignoreHTTPSErrors: true });
+  const page = await other.newPage();
+  await signIn(page, tenants[0], issuers[0].realm, 'alice');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+  assert(!await isSignedIn(other));
+  held('signed out here');
+  assert(await isSignedIn(contexts[0].context));
+
+  await page.goto(`${server}/login?tenant=${tenants[0].name}`);
+  await page.getByRole('link', { name: /Sign in with corp-0/ }).click();
+  await page.waitForURL(`${server}/account`);
+  const tab = await other.newPage();
+  const end = new URL(`${issuers[0].issuer}/session/end`);
+  end.searchParams.set('client_id', 'countersign');
+  end.searchParams.set('post_logout_redirect_uri', `${server}/login`);
+  await tab.goto(end.href);
+  await tab.getByRole('button', { name: /Yes, sign me out/ }).click();
+  await tab.waitForURL(`${server}/login`);
+  assert(!await isSignedIn(other));
+  assert(await isSignedIn(contexts[0].context));
+  held('signed out there ends this browser\'s session here, and no other\'s');
+
+  // The keyboard alone is enough: skip link, field, button, in this order.
+  const keys = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+  await keys.goto(`${server}/login`);
+  assert.equal(await keys.evaluate(() => document.activeElement.id), 'f-tenant');
+  await keys.keyboard.press('Tab');
+  assert.equal(await keys.evaluate(() => document.activeElement.tagName), 'BUTTON');
+  held('the focus begins at the first field and goes on to the button');
+  failed = false;
+} finally {
+  await browser.close();
+  for (const { listener } of issuers) {
+    listener.closeAllConnections();
+    listener.close();
+  }
+}
+process.exit(failed ? 1 : 0);
