@@ -372,6 +372,7 @@ void server_stop(struct server *server)
         control_free(server->services.control);
         oidc_free(server->services.oidc);
         providers_free(server->services.providers);
+        accounts_stop(server->services.accounts);
         loops_free(server->loops);
         tls_server_free(server->tls);
         identity_free(server->services.identity);
