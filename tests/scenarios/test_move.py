@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 import requests
@@ -382,3 +383,45 @@ def test_a_dump_of_the_database_is_a_backup(stores, tmp_path):
     assert state_of(tenant) == before
     run_action(tenant)
     verify_log(stores.rows, tenant, tmp_path)
+
+
+@pytest.mark.threads
+def test_what_is_acknowledged_while_the_move_begins_is_in_the_copy(stores):
+    """Clients write all the time; the freeze falls between any two of them."""
+    tenant = live(stores.files)
+    stores.files.stop()
+    move(tenant.id, stores.folder, stores.target())
+    stores.rows.start()
+    acknowledged, codes = [], set()
+
+    def work():
+        api = stores.rows.api(tenant.admin.api.key)
+        while True:
+            name = harness.unique("made")
+            answer = api.request("POST", f"{tenant.path}/principals", {"kind": "service", "name": name, "roles": ["auditor"]})
+            if answer.ok:
+                acknowledged.append(name)
+                continue
+            codes.add(answer.json()["code"])
+            if answer.status_code != 503:
+                return  # it has gone
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    load.wait_until(lambda: len(acknowledged) > 50)
+    move(tenant.id, stores.target(), stores.folder)
+    for thread in threads:
+        thread.join(harness.PATIENCE_S)
+    assert codes <= {"TENANT_MOVING", "UNAUTHENTICATED", "NOT_FOUND"}, codes
+    stores.files.start()
+    api, names, cursor = stores.files.api(tenant.admin.api.key), set(), None
+    while True:
+        page = api.ok("GET", f"{tenant.path}/principals", params={"limit": 200, **({"cursor": cursor} if cursor else {})})
+        names |= {item["name"] for item in page["items"]}
+        cursor = page.get("next")
+        if not cursor:
+            break
+    assert set(acknowledged) <= names
+    # And what was refused is not there: the copy has nothing that nobody was told of.
+    assert {name for name in names if name.startswith("made")} == set(acknowledged)
