@@ -3,6 +3,7 @@
 #include "api/api_handlers.h"
 #include "api/services.h"
 #include "crypto/secret.h"
+#include "base/percent.h"
 #include "identity/login.h"
 
 #define STEP_PURPOSE "login-step"
@@ -43,7 +44,8 @@ FIBER_FN bool local_login_page(struct request *req, const struct api_local_login
         HTML(&page, "<p>");
         page_link(&page,
                   arena_printf(req->arena, "/login/passkey?tenant=%.*s&return_to=%.*s",
-                               STR_ARG(login.tenant), STR_ARG(page_return_to(in->return_to))),
+                               STR_ARG(percent_encode(req->arena, login.tenant)),
+                               STR_ARG(percent_encode(req->arena, page_return_to(in->return_to)))),
                   TEXT_PASSKEY_INSTEAD, STR_NULL);
         HTML(&page, "</p>\n");
         return page_end(&page, out, err);
