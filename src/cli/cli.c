@@ -128,7 +128,7 @@ static int unknown(int argc, char **argv, const struct cli_program *programs)
                 cli_print_page(programs);
                 return CLI_EXIT_OK;
         }
-        if ((argc == 1 || asks) && cli_print_group(argv[0]))
+        if ((argc == 1 || asks) && cli_print_group(argv[0], programs))
                 return argc == 1 ? CLI_EXIT_USAGE : CLI_EXIT_OK;
         err_set(&err, ERR_BAD_PARAMETER, "there is no command \"%s%s%s\"; `countersign --help` lists them",
                 argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",

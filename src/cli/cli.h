@@ -128,7 +128,8 @@ struct str cli_argument(const struct cli *cli, unsigned n);
 
 void cli_print_page(const struct cli_program *programs);
 void cli_print_command(const struct cli_command *command);
-bool cli_print_group(const char *group_word);
+/* Those of the programs too whose name begins with the word. False when there is no such group. */
+bool cli_print_group(const char *group_word, const struct cli_program *programs);
 
 /* ---- what comes back ---- */
 

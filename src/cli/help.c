@@ -82,7 +82,7 @@ void cli_print_command(const struct cli_command *command)
                 print_examples(command->examples);
 }
 
-bool cli_print_group(const char *group_word)
+bool cli_print_group(const char *group_word, const struct cli_program *programs)
 {
         size_t len = strlen(group_word);
         bool found = false;
@@ -94,6 +94,10 @@ bool cli_print_group(const char *group_word)
                         printf("countersign %s …\n\n", group_word);
                 print_row(command->name, command->summary);
                 found = true;
+        }
+        for (; found && programs && programs->name; programs++) {
+                if (strncmp(programs->name, group_word, len) == 0 && programs->name[len] == ' ')
+                        print_row(programs->name, programs->summary);
         }
         return found;
 }
