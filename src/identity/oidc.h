@@ -71,6 +71,16 @@ void oidc_issuer_done(struct oidc_issuer *issuer);
 FIBER_FN bool oidc_verify(struct oidc *oidc, struct arena *arena, struct str issuer, uint32_t algs,
                           struct str token, struct jose_token *ret, struct err *err) MUST_USE;
 
+/*
+ * A token that came to the API by itself: sees to it that its issuer's keys are
+ * known, so that authentication on a thread need not wait for anybody. UNAUTHENTICATED.
+ */
+FIBER_FN bool oidc_token_prepare(struct oidc *oidc, struct arena *arena, struct str token,
+                                 struct err *err) MUST_USE;
+struct identity_jwt;
+/* For identity_set_jwt; lives as long as `oidc`. */
+const struct identity_jwt *oidc_jwt(struct oidc *oidc);
+
 /* POST of a form, and the JSON object of the reply, whatever its status (200 to 499). */
 struct oidc_form_field {
         const char *name;

@@ -50,7 +50,7 @@ bool oidc_new(const struct services *services, const struct oidc_options *option
         return false;
 }
 
-static void keys_release(struct oidc_keys *keys)
+void oidc_keys_release(struct oidc_keys *keys)
 {
         if (keys && atomic_fetch_sub(&keys->users, 1) == 1) {
                 jose_keys_free(keys->keys);
@@ -62,7 +62,7 @@ static void issuer_free(struct known_issuer *known)
 {
         if (!known)
                 return;
-        keys_release(known->keys);
+        oidc_keys_release(known->keys);
         heap_free(known->issuer);
         heap_free(known->authorization_endpoint);
         heap_free(known->token_endpoint);
@@ -308,7 +308,7 @@ static bool give(struct arena *arena, const struct known_issuer *known, struct o
 
 void oidc_issuer_done(struct oidc_issuer *issuer)
 {
-        keys_release(issuer->keys);
+        oidc_keys_release(issuer->keys);
         issuer->keys = NULL;
 }
 
@@ -322,7 +322,7 @@ static void settle(struct known_issuer *known, struct known_issuer *fresh, bool 
                 known->error = *err;
                 return;
         }
-        keys_release(known->keys);
+        oidc_keys_release(known->keys);
         heap_free(known->authorization_endpoint);
         heap_free(known->token_endpoint);
         heap_free(known->end_session_endpoint);
@@ -419,6 +419,35 @@ FIBER_FN bool oidc_issuer_get(struct oidc *oidc, struct arena *arena, struct str
                               struct oidc_issuer *ret, struct err *err)
 {
         return get_newer(oidc, arena, issuer, 0, ret, err);
+}
+
+struct oidc_keys *oidc_keys_known(struct oidc *oidc, struct str issuer)
+{
+        struct oidc_keys *keys = NULL;
+        uint32_t hash = hash_of(issuer);
+        int64_t now_ms = clock_now_ms();
+
+        (void)pthread_mutex_lock(&oidc->lock);
+        for (unsigned i = 0; i < OIDC_ISSUERS_MAX && !keys; i++) {
+                struct known_issuer *known = oidc->issuers[i];
+
+                if (known && known->hash == hash && str_is(issuer, known->issuer) && known->keys &&
+                    now_ms < known->fetched_ms + STALE_MS) {
+                        keys = known->keys;
+                        atomic_fetch_add(&keys->users, 1);
+                }
+        }
+        (void)pthread_mutex_unlock(&oidc->lock);
+        return keys;
+}
+
+FIBER_FN void oidc_issuer_refresh(struct oidc *oidc, struct arena *arena, const struct oidc_issuer *issuer)
+{
+        struct oidc_issuer newer;
+        struct err ignored;
+
+        if (get_newer(oidc, arena, issuer->issuer, issuer->keys_fetched_ms, &newer, &ignored))
+                oidc_issuer_done(&newer);
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 /* The inside of oidc. Private to src/identity. */
 #pragma once
 
+#include "identity/authenticate.h"
 #include "identity/oidc.h"
 
 #include <pthread.h>
@@ -39,8 +40,15 @@ struct oidc {
         struct tls_client *tls;
         struct http_client *http;
         struct cel_env *environment;
+        struct identity_jwt jwt;
         pthread_mutex_t lock; /* of what follows */
         struct known_issuer *issuers[OIDC_ISSUERS_MAX];
 };
+
+/* The issuer's keys as they are known now, held; NULL: none. Never fetches; any thread. */
+struct oidc_keys *oidc_keys_known(struct oidc *oidc, struct str issuer);
+void oidc_keys_release(struct oidc_keys *keys);
+/* Newer keys than those that `issuer` has seen, if there are any to be had now. */
+FIBER_FN void oidc_issuer_refresh(struct oidc *oidc, struct arena *arena, const struct oidc_issuer *issuer);
 
 bool oidc_environment_new(struct cel_env **ret, struct err *err) MUST_USE;

@@ -62,6 +62,11 @@ bool realm_check(const struct oidc *oidc, const struct realm *realm, bool has_se
                                   "a client that authenticates itself needs its secret");
         if (realm->client_authentication == CLIENT_NONE && has_secret)
                 return err_set_at(err, ERR_BAD_FIELD, "/client_secret", "a public client has no secret");
+        /* ID tokens are for the client; a token that acts must be for something else. */
+        if (realm->audience.ptr && str_eq(realm->audience, realm->client_id))
+                return err_set_at(
+                        err, ERR_BAD_FIELD, "/audience",
+                        "the audience must not be the client's id: ID tokens would be credentials");
         if (realm->algs == 0 || (realm->algs & ~JOSE_PUBLIC))
                 return err_set_at(err, ERR_BAD_FIELD, "/algorithms", "at least one algorithm is needed");
         if (!oidc_expression_check(oidc, realm->roles_expression, err)) {
@@ -265,7 +270,8 @@ bool realm_remove(const struct services *services, struct tx *tx, struct str id,
         } while (count == SUBJECTS_AT_ONCE);
         /* Who came through it holds nothing by it any more: somebody must be left who can manage the tenant.
          */
-        return access_check_administrators(services->access, tx, err) &&
+        return identity_forget_on_commit(services, tx, id, err) &&
+               access_check_administrators(services->access, tx, err) &&
                sql_realm_delete(tx, id, &changes, err);
 }
 

@@ -4,6 +4,7 @@
 #include "api/cell.h"
 #include "api/services.h"
 #include "base/json_write.h"
+#include "identity/cache.h"
 #include "identity/oidc.h"
 #include "identity/realms.h"
 #include "identity/realms_sql.h"
@@ -267,7 +268,9 @@ static bool update_work(struct request *req, void *arg, struct err *err)
 {
         struct change *change = arg;
 
-        if (!realm_change(req->tx, &change->realm, change->secret, err))
+        /* What was let in under the old rules is asked again. */
+        if (!realm_change(req->tx, &change->realm, change->secret, err) ||
+            !identity_forget_on_commit(req->services, req->tx, change->realm.id, err))
                 return false;
         tell(req, "realm.updated", change->realm.id);
         request_set_etag(req, change->realm.version);

@@ -4,7 +4,9 @@
 #include "api/problem.h"
 #include "base/clock.h"
 #include "base/log_line.h"
+#include "crypto/jose.h"
 #include "identity/authenticate.h"
+#include "identity/oidc.h"
 #include "identity/pages.h"
 #include "identity/sessions.h"
 #include "server/call.h"
@@ -214,6 +216,10 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
                 if (!limit_address(call, err))
                         return false;
                 work.subject = call->token;
+                /* A token of an issuer's own: its keys are fetched here, where waiting holds no thread. */
+                if (jose_looks_like_token(call->token) &&
+                    !oidc_token_prepare(req->services->oidc, req->arena, call->token, err))
+                        break;
                 fiber_offload(authenticate_blocking, &work);
                 if (work.ok)
                         return known_caller(call, err);

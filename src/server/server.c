@@ -313,6 +313,7 @@ static bool start_steps(struct server *server, const struct config *config, stru
                       &(struct oidc_options){config->private_issuers, config->issuer_refetch_ms},
                       &server->services.oidc, err))
                 return false;
+        identity_set_jwt(server->services.identity, oidc_jwt(server->services.oidc));
         server->services.access = access_new(&server->services, err);
         return server->services.access && arena_check(&server->strings, err) &&
                store_listen(server->store, hear, server, err) && register_control(server, err) &&

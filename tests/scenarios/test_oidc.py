@@ -581,6 +581,99 @@ def test_private_addresses_are_not_called_unless_the_operator_says_so(make_serve
         tenant.admin.api.ok("DELETE", f"{tenant.path}/realms/{realm['id']}")
 
 
+# ---- the issuer's own tokens at the API
+
+API = "https://api.example/countersign"
+
+
+@pytest.fixture
+def api_realm(tenant, issuer):
+    audience = f"{API}/{tenant.id}"
+    return make_realm(tenant, issuer, audience=audience)
+
+
+def access_claims(issuer, realm, **more):
+    claims = issuer.id_claims(aud=realm["audience"], client_id="some-app", jti=harness.unique("jti"), **more)
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def with_token(server, token):
+    return server.api(token)
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "JWT", None])
+def test_the_issuers_access_tokens_are_credentials(server, tenant, issuer, api_realm, browser, typ):
+    api = with_token(server, issuer.keys[0].token(access_claims(issuer, api_realm), typ=typ))
+    me = api.ok("GET", "/v1/whoami")
+    assert (me["name"], me["tenant"], me["roles"]) == ("Alice", tenant.id, ["operator"])
+    assert api.ok("GET", tenant.path)["id"] == tenant.id
+    browser.sign_in(tenant, api_realm)
+    assert whoami(browser)["principal"] == me["principal"], "the same person as in the browser"
+
+
+def test_several_audiences_and_caching(server, tenant, issuer, api_realm):
+    claims = access_claims(issuer, api_realm)
+    claims["aud"] = ["https://other.example", api_realm["audience"]]
+    api = with_token(server, issuer.keys[0].token(claims, typ="at+jwt"))
+    me = api.ok("GET", "/v1/whoami")
+    issuer.status = 500
+    for _ in range(5):
+        api.ok("GET", "/v1/whoami")
+    tenant.admin.api.ok("POST", f"{tenant.path}/principals/{me['principal']}/disable")
+    api.refused("FORBIDDEN", "GET", "/v1/whoami")
+
+
+WRONG_ACCESS = {
+    "another audience": lambda i, c: i.keys[0].token({**c, "aud": "https://other.example"}, typ="at+jwt"),
+    "no audience": lambda i, c: i.keys[0].token({k: v for k, v in c.items() if k != "aud"}, typ="at+jwt"),
+    "another issuer": lambda i, c: i.keys[0].token({**c, "iss": "https://other.example"}, typ="at+jwt"),
+    "expired": lambda i, c: i.keys[0].token({**c, **seconds(exp=-61)}, typ="at+jwt"),
+    "not yet valid": lambda i, c: i.keys[0].token({**c, **seconds(nbf=120)}, typ="at+jwt"),
+    "for ever": lambda i, c: i.keys[0].token({**c, **seconds(exp=40 * 24 * 3600)}, typ="at+jwt"),
+    "no subject": lambda i, c: i.keys[0].token({k: v for k, v in c.items() if k != "sub"}, typ="at+jwt"),
+    "an ID token": lambda i, c: i.keys[0].token({**c, "nonce": "n"}),
+    "a logout token": lambda i, c: i.keys[0].token(c, typ="logout+jwt"),
+    "none": lambda i, c: issuers.unsigned(c),
+    "another's key": lambda i, c: issuers.SigningKey(kid=i.keys[0].kid).token(c, typ="at+jwt"),
+    "an unknown kid": lambda i, c: issuers.SigningKey(kid="nobody").token(c, typ="at+jwt"),
+    "HMAC with the public key": lambda i, c: issuers.hmac_token(c, json.dumps(i.keys[0].jwk).encode(), kid=i.keys[0].kid),
+    "its own jku": lambda i, c: issuers.SigningKey(kid="x").token(c, jku=i.url + "/jwks"),
+}
+
+
+@pytest.mark.parametrize("make", WRONG_ACCESS.values(), ids=WRONG_ACCESS)
+def test_wrong_access_tokens_are_refused(server, issuer, api_realm, make):
+    good = issuer.keys[0].token(access_claims(issuer, api_realm), typ="at+jwt")
+    problem = with_token(server, make(issuer, access_claims(issuer, api_realm))).refused("UNAUTHENTICATED", "GET",
+                                                                                         "/v1/whoami")
+    assert problem["detail"] == server.api("cs_" + "0" * 8 + "_" + "0" * 52).refused(
+        "UNAUTHENTICATED", "GET", "/v1/whoami")["detail"], "one message for whatever is wrong"
+    with_token(server, good).ok("GET", "/v1/whoami")
+
+
+def test_a_token_of_nobodys_issuer_makes_us_call_nobody(server, tenant, issuer):
+    make_realm(tenant, issuer)  # without an audience
+    claims = access_claims(issuer, {"audience": API})
+    with_token(server, issuer.keys[0].token(claims, typ="at+jwt")).refused("UNAUTHENTICATED", "GET", "/v1/whoami")
+    assert issuer.fetches == []
+
+
+def test_an_audience_is_one_tenants(server, tenant, issuer, api_realm):
+    other = new_tenant(server)
+    other.admin.api.refused("CONFLICT", "POST", f"{other.path}/realms", issuer.realm(audience=api_realm["audience"]))
+    tenant.admin.api.refused("BAD_FIELD", "POST", f"{tenant.path}/realms",
+                             issuer.realm(name="other", audience=issuer.client_id))
+    token = issuer.keys[0].token(access_claims(issuer, api_realm), typ="at+jwt")
+    api = with_token(server, token)
+    api.ok("GET", "/v1/whoami")
+    api.refused("NOT_FOUND", "GET", other.path)
+    place = f"{tenant.path}/realms/{api_realm['id']}"
+    tenant.admin.api.ok("PATCH", place, {"audience": ""})
+    api.refused("UNAUTHENTICATED", "GET", "/v1/whoami")
+    other.admin.api.ok("POST", f"{other.path}/realms", issuer.realm(audience=api_realm["audience"]))
+    assert api.ok("GET", "/v1/whoami")["tenant"] == other.id, "it is the other tenant's now"
+
+
 # ---- many
 
 def test_many_tenants_have_many_issuers(server):
