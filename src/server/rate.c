@@ -12,9 +12,10 @@ struct bucket {
         uint64_t key; /* 0: free */
         int64_t tokens;
         int64_t at_us;
-        bool leased;      /* the rest is for these alone: tokens count requests, */
-        int64_t left;     /* what the shared bucket had besides, */
-        int64_t again_us; /* and when to ask it again */
+        bool leased;        /* the rest is for these alone: tokens count requests, */
+        int64_t left;       /* what the shared bucket had besides, */
+        int64_t again_us;   /* when to ask it again, */
+        int64_t per_second; /* and by which limit: another one begins anew */
 };
 
 struct rate_table {
@@ -148,8 +149,9 @@ static struct bucket *leased_bucket(struct rate_table *table, uint64_t key, cons
 {
         struct bucket *bucket = bucket_of(table, key, limit, mono_us);
 
-        if (!bucket->leased)
-                *bucket = (struct bucket){.key = key, .at_us = mono_us, .leased = true};
+        if (!bucket->leased || bucket->per_second != limit->per_second)
+                *bucket = (struct bucket){
+                        .key = key, .at_us = mono_us, .leased = true, .per_second = limit->per_second};
         return bucket;
 }
 

@@ -198,7 +198,9 @@ def test_a_creation_that_is_cut_off_is_repeated_whole_or_never_was(make_server, 
     assert names[-2:] == ["tenant: answered", "tenant: active"]
 
     server = make_server().start()
-    for step in range(1, len(names) + 1):
+    # Where several nodes make tenants, what one has begun is left to it for ten minutes.
+    first = len(names) - 1 if harness.on_postgres() else 1
+    for step in range(first, len(names) + 1):
         name = f"cut-{step}"
         server.restart({"COUNTERSIGN_KILL_AT": str(step)})
         platform = server.api(server.bootstrap_key)
