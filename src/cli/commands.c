@@ -222,6 +222,21 @@ static const struct cli_option publish_options[] = {
         END,
 };
 
+static const struct cli_option realm_options[] = {
+        {"issuer", "URL", "the issuer, exactly as it stands in its tokens"},
+        {"client-id", "ID", "the client that we are there"},
+        {"client-secret-file", "FILE", "its secret is the first line; - reads standard input"},
+        {"authentication", "basic|post|none", "how we prove who we are; none: a public client"},
+        {"algorithm", "ALG", "a signature that is accepted, such as ES256; may be repeated"},
+        {"audience", "TEXT", "of the issuer's tokens that the API takes; empty for none"},
+        {"scopes", "WORDS", "what is asked for; openid profile email unless told"},
+        {"roles", "EXPRESSION", "CEL over claims that yields names of roles"},
+        {"name-claim", "CLAIM", "the person's name; name unless told"},
+        {"email-claim", "CLAIM", "the person's address; email unless told"},
+        {"clock-skew", "SECONDS", "how far clocks may differ; 60 unless told"},
+        END,
+};
+
 const struct cli_command cli_commands[] = {
         {START, "login", "--server URL", "Log in, and keep server and credential in the profile",
          "Through your browser, on this machine or with --device on another; or with an API key,\n"
@@ -314,6 +329,20 @@ const struct cli_command cli_commands[] = {
          "countersign signing-key create", NULL, 0, 0, false, signing_key_create_run},
         {PEOPLE, "signing-key list", "[PRINCIPAL]", "The public keys that somebody has offered", NULL,
          "countersign signing-key list", NULL, 0, 1, false, signing_key_list_run},
+        {PEOPLE, "realm create", "NAME", "Let people sign in through an OpenID Connect issuer",
+         "The answer names the redirect URI and the logout URI to register with the issuer.",
+         "countersign realm create corp --issuer https://id.example.com --client-id countersign "
+         "--client-secret-file secret --roles claims.roles",
+         realm_options, 1, 1, false, realm_create_run},
+        {PEOPLE, "realm list", "", "Where people sign in", NULL, "countersign realm list", NULL, 0, 0, false,
+         realm_list_run},
+        {PEOPLE, "realm show", "REALM", "One realm, by name or id", NULL, NULL, NULL, 1, 1, false,
+         realm_show_run},
+        {PEOPLE, "realm update", "REALM", "Change what is given; the rest stays", NULL,
+         "countersign realm update corp --audience https://countersign.example.com", realm_options, 1, 1,
+         false, realm_update_run},
+        {PEOPLE, "realm delete", "REALM", "Delete a realm; who came through it is signed out", NULL, NULL,
+         yes_options, 1, 1, false, realm_delete_run},
         {PEOPLE, "roster init", "", "Begin the roster with yourself as its administrator", NULL, NULL,
          roster_init_options, 0, 0, false, roster_init_run},
         {PEOPLE, "roster show", "", "Whose signatures count, checked from the first version on", NULL,

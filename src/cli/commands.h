@@ -40,6 +40,11 @@ bool token_client_set_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_list_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool realm_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool realm_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool realm_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool realm_update_run(struct cli *cli, struct err *err) MUST_USE;
+bool realm_delete_run(struct cli *cli, struct err *err) MUST_USE;
 bool roster_init_run(struct cli *cli, struct err *err) MUST_USE;
 bool roster_show_run(struct cli *cli, struct err *err) MUST_USE;
 bool roster_add_run(struct cli *cli, struct err *err) MUST_USE;
