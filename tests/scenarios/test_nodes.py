@@ -9,6 +9,7 @@ import time
 import harness
 import postgres
 import pytest
+import requests
 from conftest import new_tenant
 
 
@@ -95,6 +96,39 @@ def test_a_revoked_key_is_refused_by_every_node_within_100_ms(nodes):
             if api.request("GET", "/v1/whoami").status_code != 401:
                 last_accepted = asked
         assert last_accepted is None or last_accepted - revoked < 0.1
+
+
+def refused_within_100_ms(api):
+    """From now on; the answers are watched for half a second."""
+    done = time.monotonic()
+    last_accepted = None
+    while time.monotonic() < done + 0.5:
+        asked = time.monotonic()
+        if api.request("GET", "/v1/whoami").status_code != 401:
+            last_accepted = asked
+    assert last_accepted is None or last_accepted - done < 0.1
+
+
+def test_a_token_ends_on_every_node_within_100_ms_with_session_or_agent(nodes):
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    for how in ("session", "agent", "key"):
+        agent = tenant.person("agent", "agent")
+        path = f"{tenant.path}/principals/{agent.id}"
+        token = requests.post(f"{one.url}/oauth2/token", timeout=30,
+                              data={"grant_type": "client_credentials", "client_id": agent.id,
+                                    "client_secret": agent.api.key}).json()["access_token"]
+        api = two.api(token)
+        session = api.ok("GET", "/v1/whoami")["credential"]
+        api.ok("GET", "/v1/whoami")
+        if how == "session":
+            tenant.admin.api.ok("DELETE", f"{path}/sessions/{session}")
+        elif how == "agent":
+            tenant.admin.api.ok("POST", f"{path}/disable")
+        else:
+            key = tenant.admin.api.ok("GET", f"{path}/keys")["items"][0]["id"]
+            tenant.admin.api.ok("DELETE", f"{path}/keys/{key}")
+        refused_within_100_ms(api)
 
 
 @pytest.mark.threads
