@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Local accounts: links, passwords, second factors, and guessing."""
 import hashlib
-import re
-import statistics
 import subprocess
 import threading
 import time
@@ -332,10 +330,12 @@ def test_a_thousand_guesses_lock_nobody_out(place):
     assert known.submit(page, "/login/local", login=local.login, password=PASSWORD).status == 303
 
 
-def test_a_name_that_nobody_has_takes_as_long(place):
+def test_a_name_that_nobody_has_takes_as_long(make_server):
+    server = make_server().start()  # with Argon2's ordinary cost, beside which all else is small
+    place = harness.Tenant(server, server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": "t"}))
     local = Local(place)
     times = {True: [], False: []}
-    browser = Browser(place.server.url)
+    browser = Browser(server.url)
     page = browser.get("/login/local", tenant=place.id)
     fields = page.form("/login/local")["fields"]
     for number in range(4):
@@ -345,5 +345,5 @@ def test_a_name_that_nobody_has_takes_as_long(place):
             answer = browser.post("/login/local", {**fields, "login": login, "password": "wrong password of mine"})
             times[known].append(time.monotonic() - begun)
             assert answer.status == 401, answer.text
-    ratio = min(times[True]) / min(times[False])
-    assert 0.5 < ratio < 2, times
+    # The least of each: what the machine does besides only adds.
+    assert 0.7 < min(times[True]) / min(times[False]) < 1.4, times
