@@ -14,7 +14,7 @@ bool verdict_from(struct str name, enum verdict *ret)
         return str_is(name, "approve") || str_is(name, "reject");
 }
 
-static struct str payload_type(enum verdict verdict)
+struct str quorum_payload_type(enum verdict verdict)
 {
         return verdict == VERDICT_APPROVE ? STR(STATEMENT_PAYLOAD_TYPE) : STR(REJECTION_PAYLOAD_TYPE);
 }
@@ -23,7 +23,7 @@ bool quorum_check_one(const struct roster *roster, const struct statement *state
                       enum verdict verdict, const struct dsse_signature *signature,
                       const struct roster_member **ret_member, struct err *err)
 {
-        struct dsse_envelope envelope = {.payload_type = payload_type(verdict),
+        struct dsse_envelope envelope = {.payload_type = quorum_payload_type(verdict),
                                          .payload = bytes,
                                          .signatures = signature,
                                          .count = 1};

@@ -14,6 +14,9 @@ enum verdict { VERDICT_APPROVE, VERDICT_REJECT };
 const char *verdict_name(enum verdict verdict);
 bool verdict_from(struct str name, enum verdict *ret) MUST_USE;
 
+/* The payload type of what a verdict signs. */
+struct str quorum_payload_type(enum verdict verdict);
+
 /*
  * One signature by one person over the statement's bytes, under the payload
  * type of the verdict. Errors: NOT_ON_ROSTER, SELF_APPROVAL (the key is the

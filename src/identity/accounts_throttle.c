@@ -107,11 +107,13 @@ static unsigned places_of(const struct throttle *throttle, const struct throttle
                                                               try->account, try->device)};
                 return 1;
         }
-        ret[0] = (struct place){&stranger_from,
+        ret[0] = (struct place){&source, key_of(throttle, &source, STR(""), STR(""), from)};
+        if (try->account.len == 0)
+                return 1;
+        ret[1] = (struct place){&stranger_from,
                                 key_of(throttle, &stranger_from, try->tenant, try->account, from)};
-        ret[1] =
+        ret[2] =
                 (struct place){&strangers, key_of(throttle, &strangers, try->tenant, try->account, STR(""))};
-        ret[2] = (struct place){&source, key_of(throttle, &source, STR(""), STR(""), from)};
         return 3;
 }
 

@@ -93,6 +93,14 @@ bool passkey_register(const struct services *services, struct tx *tx, struct str
                       struct str challenge, struct str attestation_object, struct str client_data,
                       int64_t now_ms, struct passkey *ret, struct err *err) MUST_USE;
 
+/*
+ * A passkey signed something else than a log-in: notes the counter. One that is not
+ * registered here, which a roster may name as well, passes. BAD_SIGNATURE when the
+ * counter has not grown.
+ */
+bool passkey_note_use(struct tx *tx, struct str principal, struct str keyid, uint32_t sign_count,
+                      int64_t now_ms, struct err *err) MUST_USE;
+
 struct passkey_answer {
         struct str credential_id;
         struct str authenticator_data;

@@ -5,6 +5,7 @@
 #include "crypto/secret.h"
 #include "identity/factors.h"
 #include "identity/own.h"
+#include "identity/sessions.h"
 #include "identity/totp.h"
 #include "identity/accounts_sql.h"
 
@@ -116,8 +117,10 @@ bool totp_confirm(struct request *req, const struct api_totp_confirm_in *in, str
 {
         if (!own_check(req, in->principal, err))
                 return false;
+        /* Who has just shown a code has shown a second factor. */
         if (totp_use(req->tx, in->principal, in->body.code, false, req->now_ms, err))
-                return true;
+                return session_second_factor(req->services, req->tx, id_str(&req->principal.session),
+                                             STR("otp"), req->now_ms, NULL, err);
         /* The caller is known; it is the field that is wrong. */
         if (err->code == ERR_UNAUTHENTICATED)
                 return err_set_at(err, ERR_BAD_FIELD, "/code", "the code is not right, or was used already");
@@ -193,7 +196,9 @@ bool passkey_create(struct request *req, const struct api_passkey_create_in *in,
                            req->now_ms, &challenge, err) ||
             !passkey_register(req->services, req->tx, in->principal, in->body.name, challenge,
                               in->body.attestation_object, in->body.client_data_json, req->now_ms, &passkey,
-                              err))
+                              err) ||
+            !session_second_factor(req->services, req->tx, id_str(&req->principal.session), STR("hwk"),
+                                   req->now_ms, NULL, err))
                 return false;
         request_log_detail(req, "passkey", passkey.id);
         request_log_detail(req, "keyid", passkey.keyid);

@@ -206,3 +206,20 @@ bool passkey_use(const struct services *services, struct tx *tx, struct str prin
                 return false;
         return changes == 1 || refuse_passkey(err);
 }
+
+bool passkey_note_use(struct tx *tx, struct str principal, struct str keyid, uint32_t sign_count,
+                      int64_t now_ms, struct err *err)
+{
+        struct sql_account_passkey_list_row row;
+        int64_t changes;
+        bool found;
+
+        if (!sql_account_passkey_by_keyid(tx, principal, keyid, &row, &found, err))
+                return false;
+        if (!found)
+                return true;
+        if (!sql_account_passkey_use(tx, row.id, sign_count, now_ms, &changes, err))
+                return false;
+        return changes == 1 || err_set(err, ERR_BAD_SIGNATURE,
+                                       "the passkey's counter has not grown: there may be a copy of it");
+}

@@ -5,6 +5,7 @@
 #include "identity/accounts_throttle.h"
 #include "identity/factors.h"
 #include "identity/pages.h"
+#include "identity/passkey_form.h"
 #include "identity/sessions.h"
 
 /* Where somebody logs in, and as whom. */
@@ -34,13 +35,3 @@ bool login_make_session(struct request *req, const struct login *login, struct s
 /* After it: cookies, and on to where the person wanted to go. Wipes the secret. */
 bool login_reply(struct request *req, const struct login *login, struct session_secret *secret,
                  struct api_text *out, struct err *err) MUST_USE;
-
-/* A passkey's answer as the script puts it into a form. BAD_FIELD. */
-bool login_read_answer(struct request *req, const struct form *form, struct passkey_answer *ret,
-                       struct err *err) MUST_USE;
-/*
- * Opens the form that asks for a passkey's answer; page_form_end closes it. `allowed`
- * empty: any that the browser has for us. It brings the only script that we have.
- */
-void login_passkey_form(struct page *page, const char *action, const struct challenge *challenge,
-                        const struct passkey *allowed, size_t count, bool verification);

@@ -113,8 +113,12 @@ static bool ask_for_factor(struct request *req, struct attempt *attempt, struct 
         request_log_detail(req, "next", STR("second-factor"));
         page_begin(req, TEXT_FACTOR_TITLE, &page);
         if (attempt->passkey_count > 0) {
-                login_passkey_form(&page, "/login/local/factor", &challenge, attempt->passkeys,
-                                   attempt->passkey_count, false);
+                passkey_form_begin(
+                        &page, &(struct passkey_form){.action = "/login/local/factor",
+                                                      .challenge = str_make(challenge.bytes, CHALLENGE_SIZE),
+                                                      .keys = attempt->passkeys,
+                                                      .key_count = attempt->passkey_count});
+                page_hidden(&page, "challenge", challenge.text);
                 page_hidden(&page, "step", step);
                 page_hidden(&page, "return_to", login->return_to);
                 page_form_end(&page, TEXT_PASSKEY_USE);
@@ -233,7 +237,7 @@ static bool read_step(struct request *req, const struct form *form, struct step 
                         login->folded = str_slice(rest, 0, i - 1);
                         expires = str_slice(rest, i, rest.len);
                         if (str_to_i64(expires, &expires_ms) && expires_ms > req->now_ms)
-                                return !ret->has_answer || login_read_answer(req, form, &ret->answer, err);
+                                return !ret->has_answer || passkey_form_answer(req, form, &ret->answer, err);
                         break;
                 }
         return err_set(err, ERR_UNAUTHENTICATED, "it took too long; log in with your password again");

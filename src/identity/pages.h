@@ -90,6 +90,8 @@ struct page_field {
         unsigned max_length; /* 0: 512 */
 };
 
+/* Which browser this is: a hash of the cookie that its forms go with, set by this reply if it has none. */
+struct str page_browser(struct request *req);
 /* The script that asks the browser for a passkey, /webauthn.js: the only one there is. */
 void page_script(struct page *page);
 /* A form by POST to a path of ours; with its CSRF token, whose cookie goes with the reply. */

@@ -96,6 +96,14 @@ static struct str form_secret(struct request *req)
         return secret;
 }
 
+struct str page_browser(struct request *req)
+{
+        struct sha256 hash;
+
+        sha256_of(form_secret(req), &hash);
+        return base64url_encode(req->arena, sha256_str(&hash));
+}
+
 void page_form_begin(struct page *page, const char *action)
 {
         struct str token = STR("");

@@ -57,8 +57,9 @@ class Page:
 class Browser:
     """Cookies are kept as a browser keeps them, also those with Secure on a loopback address."""
 
-    def __init__(self, url):
+    def __init__(self, url, origin=None):
         self.url = url
+        self.origin = origin or url
         self.cookies = {}
         self.session = requests.Session()
         self.session.trust_env = False
@@ -67,7 +68,7 @@ class Browser:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
                    "Sec-Fetch-Site": "same-origin", **more.pop("headers", {})}
         if method == "POST":
-            headers.setdefault("Origin", self.url)
+            headers.setdefault("Origin", self.origin)
         response = self.session.request(method, self.url + path, headers=headers, allow_redirects=False,
                                         timeout=harness.PATIENCE_S, **more)
         for text in response.raw.headers.getlist("Set-Cookie"):
@@ -94,3 +95,8 @@ class Browser:
     def session_token(self):
         found = [value for name, value in self.cookies.items() if value.startswith("css_")]
         return found[0] if found else None
+
+
+def browser_at(server):
+    """One that says the origin that the server has for browsers, wherever it listens."""
+    return Browser(server.url, getattr(server, "origin", None))

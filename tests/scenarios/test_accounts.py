@@ -9,7 +9,7 @@ import urllib.parse
 import pytest
 
 import harness
-from forms import Browser
+from forms import Browser, browser_at
 
 PASSWORD = "correct horse battery staple"
 CHEAP = ["--identity-password-memory", "1024", "--identity-password-passes", "1", "--identity-password-lanes", "1"]
@@ -22,7 +22,7 @@ def totp(seed, when_ms=None):
 
 
 def follow_link(server, link, password=PASSWORD, browser=None, **fields):
-    browser = browser or Browser(server.url)
+    browser = browser or browser_at(server)
     parts = urllib.parse.urlsplit(link)
     page = browser.get(parts.path, **dict(urllib.parse.parse_qsl(parts.query)))
     assert page.status == 200, page.text
@@ -31,7 +31,7 @@ def follow_link(server, link, password=PASSWORD, browser=None, **fields):
 
 def log_in(server, tenant, login, password=PASSWORD, browser=None, **params):
     """The page after the form: a redirect, the second factor, or a refusal."""
-    browser = browser or Browser(server.url)
+    browser = browser or browser_at(server)
     page = browser.get("/login/local", tenant=tenant.id, **params)
     assert page.status == 200, page.text
     return browser, browser.submit(page, "/login/local", login=login, password=password)
@@ -256,11 +256,10 @@ def test_one_time_passwords_by_another_implementation(place):
 
 def test_recovery_codes_work_once_each(place):
     local = Local(place)
-    api = local.api()
+    api, old = local.api(), local.api()
     enrol_totp(local, api)
-    api.refused("SECOND_FACTOR_REQUIRED", "POST", f"{local.path}/recovery-codes")
-    seed_free = place.admin.api
-    seed_free.ok("DELETE", f"{local.path}/factors")
+    old.refused("SECOND_FACTOR_REQUIRED", "POST", f"{local.path}/recovery-codes")
+    place.admin.api.ok("DELETE", f"{local.path}/factors")
     codes = api.ok("POST", f"{local.path}/recovery-codes")["codes"]
     assert len(set(codes)) == 10
     enrol_totp(local, api)
