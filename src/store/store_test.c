@@ -478,6 +478,44 @@ static void a_group_commits_once_and_each_answers_for_itself(void **state)
         assert_true(after.commits - before.commits <= 3);
 }
 
+static bool look_then_add(struct tx *tx, void *arg, struct err *err)
+{
+        struct store_job *job = arg;
+        struct crowd *crowd = job->data;
+        int64_t n;
+
+        tx_on_commit(tx, hook, job);
+        return count_notes(tx, &n, err) && add_note(tx, &crowd->ids[job - crowd->jobs], err);
+}
+
+/* Nothing comes after the statement that fails: its job fails all the same, and no other does. */
+static void a_job_whose_last_statement_fails_fails_alone(void **state)
+{
+        struct fixture *fixture = *state;
+        struct crowd crowd = {.store = fixture->store, .gate = PTHREAD_MUTEX_INITIALIZER};
+        struct store_job blocker = {.work = wait_at_gate, .arg = &crowd, .done = crowd_done, .data = &crowd};
+
+        add(fixture->store, &one, 1000);
+        pthread_mutex_lock(&crowd.gate);
+        store_submit_write(fixture->store, &one, &blocker);
+        for (int i = 0; i < 64; i++) {
+                struct store_job *job = &crowd.jobs[i];
+                *job = (struct store_job){
+                        .work = look_then_add, .arg = job, .done = crowd_done, .data = &crowd};
+                crowd.ids[i] = i % 3 == 0 ? 1000 : i;
+                store_submit_write(fixture->store, &one, job);
+        }
+        pthread_mutex_unlock(&crowd.gate);
+        wait_done(&crowd, 65);
+        for (int i = 0; i < 64; i++) {
+                assert_int_equal(crowd.jobs[i].ok, i % 3 != 0);
+                if (i % 3 == 0)
+                        assert_int_equal(crowd.jobs[i].err.code, ERR_STORE_CONFLICT);
+        }
+        assert_int_equal(crowd.hooks, 42);
+        assert_int_equal(count(fixture->store, &one), 43);
+}
+
 static bool empty_job(struct tx *tx, void *arg, struct err *err)
 {
         (void)tx;
@@ -714,6 +752,7 @@ int main(void)
                 T(cells_are_listed_by_region),
                 T(data_outlives_the_process),
                 T(a_group_commits_once_and_each_answers_for_itself),
+                T(a_job_whose_last_statement_fails_fails_alone),
                 T(a_read_sees_every_write_acknowledged_before_it),
                 T(a_slow_read_does_not_hold_up_the_others),
                 T(a_store_thread_never_waits_for_the_store),
