@@ -4,11 +4,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/heap.h"
+#include "crypto/root_key.h"
 #include "crypto/sealed.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -16,19 +18,25 @@
 
 #define ENVELOPE_HEADER STR("countersign-root-key v1")
 
-enum {
-        ENVELOPE_KEYS_MAX = 2,
-        ENVELOPE_FILE_MAX = 4096,
-};
+enum { ENVELOPE_KEYS_MAX = 2, ENVELOPE_FILE_MAX = 16384, ENVELOPE_PATH_MAX = 4096 };
 
 struct envelope_key {
         uint32_t version; /* from 1; 0 is none */
         uint8_t bytes[AEAD_KEY_SIZE];
 };
 
-/* In secret memory. keys[0] is the current one, keys[1] the previous one, if any. */
-struct envelope {
+/* What the file holds. keys[0] is the current one, keys[1] the previous one, if any. */
+struct envelope_ring {
         struct envelope_key keys[ENVELOPE_KEYS_MAX];
+        struct envelope_key derive[ENVELOPE_KEYS_MAX];
+};
+
+/* In secret memory, whole. */
+struct envelope {
+        pthread_rwlock_t lock; /* guards the ring */
+        struct envelope_ring ring;
+        struct root_key *root;        /* borrowed; NULL: the file's mode protects it */
+        char path[ENVELOPE_PATH_MAX]; /* "": only in memory */
 };
 
 static void envelope_close_fdp(int *fd)
@@ -37,69 +45,172 @@ static void envelope_close_fdp(int *fd)
                 close(*fd);
 }
 
-static const struct envelope_key *envelope_find(const struct envelope *envelope, uint32_t version)
+static void envelope_key_wipe(struct envelope_key *key)
+{
+        secret_wipe(key, sizeof(*key));
+}
+
+static const struct envelope_key *envelope_find(const struct envelope_key keys[ENVELOPE_KEYS_MAX],
+                                                uint32_t version)
 {
         for (size_t i = 0; i < ENVELOPE_KEYS_MAX; i++) {
-                if (version != 0 && envelope->keys[i].version == version)
-                        return &envelope->keys[i];
+                if (version != 0 && keys[i].version == version)
+                        return &keys[i];
         }
         return NULL;
 }
 
-static bool envelope_new(struct envelope **ret, struct err *err)
+/* The lock is taken through a const envelope, too: looking changes nothing that anybody sees. */
+static pthread_rwlock_t *envelope_lock(const struct envelope *envelope)
 {
-        *ret = secret_alloc(sizeof(**ret));
-        if (!*ret)
+        return (pthread_rwlock_t *)(uintptr_t)&envelope->lock;
+}
+
+/* A copy, for the caller to wipe. Version 0: the current one. */
+static bool envelope_take(const struct envelope *envelope, bool derive, uint32_t version,
+                          struct envelope_key *ret)
+{
+        pthread_rwlock_rdlock(envelope_lock(envelope));
+        const struct envelope_key *keys = derive ? envelope->ring.derive : envelope->ring.keys;
+        const struct envelope_key *found = version == 0 ? &keys[0] : envelope_find(keys, version);
+        if (found)
+                *ret = *found;
+        pthread_rwlock_unlock(envelope_lock(envelope));
+        return found != NULL;
+}
+
+static bool envelope_new(struct root_key *root, const char *path, struct envelope **ret, struct err *err)
+{
+        *ret = NULL;
+        if (strlen(path) >= ENVELOPE_PATH_MAX)
+                return err_set(err, ERR_CONFIG, "the path of the root key file is too long");
+        struct envelope *envelope = secret_alloc(sizeof(*envelope));
+        if (!envelope)
                 return err_set(err, ERR_NO_MEMORY, "no memory for the root key");
+        pthread_rwlock_init(&envelope->lock, NULL);
+        envelope->root = root;
+        memcpy(envelope->path, path, strlen(path) + 1);
+        *ret = envelope;
         return true;
 }
 
 void envelope_free(struct envelope *envelope)
 {
+        if (!envelope)
+                return;
+        pthread_rwlock_destroy(&envelope->lock);
         secret_free(envelope, sizeof(*envelope));
 }
 
-static bool envelope_parse_key(struct arena *arena, struct str line, const char *role,
-                               struct envelope_key *ret)
+const char *envelope_provider(const struct envelope *envelope)
 {
-        struct str rest = line, word, bytes;
+        return envelope->root ? envelope->root->ops->name : "file";
+}
+
+/* ---- the file ---------------------------------------------------------------------------------- */
+
+static bool envelope_parse_key(const struct envelope *envelope, struct arena *arena, struct str rest,
+                               struct envelope_key *ret, struct err *err)
+{
+        struct str word, bytes;
         uint64_t version;
-        if (!str_cut(&rest, ' ', &word) || !str_is(word, role) || !str_cut(&rest, ' ', &word) ||
-            !str_to_u64(word, &version) || version == 0 || version > UINT32_MAX ||
-            !base64_decode(arena, rest, &bytes) || bytes.len != AEAD_KEY_SIZE)
+        if (!str_cut(&rest, ' ', &word) || !str_to_u64(word, &version) || version == 0 ||
+            version > UINT32_MAX || !base64_decode(arena, rest, &bytes))
+                return err_set(err, ERR_CONFIG, "a line is not \"<name> <version> <base64>\"");
+        if (envelope->root && !envelope->root->ops->unwrap(envelope->root, arena, bytes, &bytes, err))
                 return false;
+        if (bytes.len != AEAD_KEY_SIZE)
+                return err_set(err, ERR_CONFIG, "a key has %zu bytes, not 32", bytes.len);
         ret->version = (uint32_t)version;
         memcpy(ret->bytes, bytes.ptr, AEAD_KEY_SIZE);
         return true;
 }
 
-static bool envelope_parse(const char *path, struct str text, struct envelope *envelope, struct err *err)
+/* Where a line's key goes: each once, in the order of the format. */
+static struct envelope_key *envelope_place(struct envelope_ring *ring, struct str name)
+{
+        if (str_is(name, "current") && ring->keys[0].version == 0)
+                return &ring->keys[0];
+        if (str_is(name, "previous") && ring->keys[0].version != 0 && ring->keys[1].version == 0)
+                return &ring->keys[1];
+        if (str_is(name, "derive") && ring->keys[0].version != 0)
+                return ring->derive[0].version == 0   ? &ring->derive[0]
+                       : ring->derive[1].version == 0 ? &ring->derive[1]
+                                                      : NULL;
+        return NULL;
+}
+
+static bool envelope_check_header(const struct envelope *envelope, struct str line, struct err *err)
+{
+        struct str rest = line;
+        if (!str_starts(rest, ENVELOPE_HEADER))
+                return err_set(err, ERR_CONFIG, "it does not begin with \"%s\"", ENVELOPE_HEADER.ptr);
+        rest = str_slice(rest, ENVELOPE_HEADER.len, rest.len);
+        struct str name = rest.len > 0 ? str_slice(rest, 1, rest.len) : STR("file");
+        return str_is(name, envelope_provider(envelope)) ||
+               err_set(err, ERR_CONFIG, "it is protected by \"%.*s\", and the configuration says \"%s\"",
+                       STR_ARG(name), envelope_provider(envelope));
+}
+
+static bool envelope_parse_text(struct envelope *envelope, struct str text, struct err *err)
 {
         ARENA_SCOPED arena;
         arena_init_zeroing(&arena, 65536);
-        struct str rest = text, line;
-        if (!str_cut(&rest, '\n', &line) || !str_eq(line, ENVELOPE_HEADER))
-                return err_set(err, ERR_CONFIG, "%s does not begin with \"%s\"", path, ENVELOPE_HEADER.ptr);
-        if (!str_cut(&rest, '\n', &line) || !envelope_parse_key(&arena, line, "current", &envelope->keys[0]))
-                return err_set(err, ERR_CONFIG,
-                               "%s: line 2 is not \"current <version> <base64 of 32 bytes>\"", path);
-        if (rest.len == 0)
-                return true;
-        if (!str_cut(&rest, '\n', &line) || rest.len > 0 ||
-            !envelope_parse_key(&arena, line, "previous", &envelope->keys[1]) ||
-            envelope->keys[1].version == envelope->keys[0].version)
-                return err_set(err, ERR_CONFIG,
-                               "%s: line 3 is not \"previous <version> <base64 of 32 bytes>\"", path);
+        struct envelope_ring *ring = &envelope->ring;
+        struct str rest = text, line, name;
+        (void)str_cut(&rest, '\n', &line);
+        if (!envelope_check_header(envelope, line, err))
+                return false;
+        while (rest.len > 0) {
+                struct envelope_key *place;
+                if (!str_cut(&rest, '\n', &line) || !str_cut(&line, ' ', &name) ||
+                    !(place = envelope_place(ring, name)))
+                        return err_set(err, ERR_CONFIG, "its lines are not current, previous, derive");
+                if (!envelope_parse_key(envelope, &arena, line, place, err))
+                        return false;
+        }
+        if (ring->keys[0].version == 0 || ring->keys[0].version == ring->keys[1].version)
+                return err_set(err, ERR_CONFIG, "it has no current key, or one version twice");
+        if (ring->derive[0].version == 0)
+                memcpy(ring->derive, ring->keys, sizeof(ring->derive));
         return true;
 }
 
-static void envelope_format_key(struct buf *buf, const char *role, const struct envelope_key *key)
+static bool envelope_parse(const char *path, struct str text, struct envelope *envelope, struct err *err)
 {
+        if (envelope_parse_text(envelope, text, err))
+                return true;
+        return err_prefix(err, "the root key file %s", path);
+}
+
+static bool envelope_format_key(const struct envelope *envelope, struct arena *arena, struct buf *buf,
+                                const char *name, const struct envelope_key *key, struct err *err)
+{
+        struct str bytes = str_make(key->bytes, AEAD_KEY_SIZE);
         if (key->version == 0)
-                return;
-        buf_printf(buf, "%s %u ", role, key->version);
-        base64_append(buf, str_make(key->bytes, AEAD_KEY_SIZE));
+                return true;
+        if (envelope->root && !envelope->root->ops->wrap(envelope->root, arena, bytes, &bytes, err))
+                return false;
+        buf_printf(buf, "%s %u ", name, key->version);
+        base64_append(buf, bytes);
         buf_append_char(buf, '\n');
+        return true;
+}
+
+static bool envelope_format(const struct envelope *envelope, const struct envelope_ring *ring,
+                            struct buf *text, struct err *err)
+{
+        ARENA_SCOPED arena;
+        arena_init_zeroing(&arena, 65536);
+        buf_append_str(text, ENVELOPE_HEADER);
+        if (envelope->root)
+                buf_printf(text, " %s", envelope_provider(envelope));
+        buf_append_char(text, '\n');
+        return envelope_format_key(envelope, &arena, text, "current", &ring->keys[0], err) &&
+               envelope_format_key(envelope, &arena, text, "previous", &ring->keys[1], err) &&
+               envelope_format_key(envelope, &arena, text, "derive", &ring->derive[0], err) &&
+               envelope_format_key(envelope, &arena, text, "derive", &ring->derive[1], err) &&
+               buf_check(text, "the root key file", err);
 }
 
 /* ret_missing instead of an error when there is no such file. */
@@ -149,8 +260,8 @@ static bool envelope_write_temporary(const char *path, struct str text)
  * Writes the key file whole or not at all. A new one never replaces another
  * that came first: link(2) fails then, and *ret_exists says so.
  */
-static bool envelope_write(const char *path, const struct envelope *envelope, bool replace, bool *ret_exists,
-                           struct err *err)
+static bool envelope_write(const char *path, const struct envelope *envelope,
+                           const struct envelope_ring *ring, bool replace, bool *ret_exists, struct err *err)
 {
         char temporary[4096];
         uint64_t unique;
@@ -160,11 +271,7 @@ static bool envelope_write(const char *path, const struct envelope *envelope, bo
                 return err_set(err, ERR_CONFIG, "the path of the root key file is too long");
         struct buf text;
         buf_init(&text, ENVELOPE_FILE_MAX);
-        buf_append_str(&text, ENVELOPE_HEADER);
-        buf_append_char(&text, '\n');
-        envelope_format_key(&text, "current", &envelope->keys[0]);
-        envelope_format_key(&text, "previous", &envelope->keys[1]);
-        bool ok = buf_check(&text, "the root key file", err);
+        bool ok = envelope_format(envelope, ring, &text, err);
         if (ok && !envelope_write_temporary(temporary, buf_str(&text)))
                 ok = err_set_errno(err, ERR_CONFIG, errno, "cannot write the root key file %s", temporary);
         buf_done_zeroing(&text);
@@ -180,61 +287,121 @@ static bool envelope_write(const char *path, const struct envelope *envelope, bo
         return ok;
 }
 
-bool envelope_open(const char *path, struct envelope **ret, struct err *err)
+/* The first key, or whoever's came first. */
+static bool envelope_create(struct envelope *envelope, struct err *err)
+{
+        struct envelope_ring *ring = &envelope->ring;
+        bool exists = false, missing = false;
+        ring->keys[0].version = ring->derive[0].version = 1;
+        random_bytes(ring->keys[0].bytes, AEAD_KEY_SIZE);
+        random_bytes(ring->derive[0].bytes, AEAD_KEY_SIZE);
+        if (envelope->path[0] == '\0')
+                return true;
+        if (!envelope_write(envelope->path, envelope, ring, false, &exists, err))
+                return false;
+        if (!exists)
+                return true;
+        secret_wipe(ring, sizeof(*ring));
+        if (!envelope_read(envelope->path, envelope, &missing, err))
+                return false;
+        return !missing || err_set(err, ERR_CONFIG, "the root key file %s was taken away", envelope->path);
+}
+
+bool envelope_open_by(const char *path, struct root_key *root, struct envelope **ret, struct err *err)
 {
         _cleanup_(envelope_freep) struct envelope *envelope = NULL;
-        bool missing = false, exists = false;
-        if (!envelope_new(&envelope, err) || !envelope_read(path, envelope, &missing, err))
+        bool missing = false;
+        if (!envelope_new(root, path, &envelope, err) || !envelope_read(path, envelope, &missing, err) ||
+            (missing && !envelope_create(envelope, err)))
                 return false;
-        if (missing) {
-                envelope->keys[0].version = 1;
-                random_bytes(envelope->keys[0].bytes, AEAD_KEY_SIZE);
-                if (!envelope_write(path, envelope, false, &exists, err))
-                        return false;
-                /* Somebody else was first: theirs is the key. */
-                if (exists) {
-                        if (!envelope_read(path, envelope, &missing, err))
-                                return false;
-                        if (missing)
-                                return err_set(err, ERR_CONFIG, "the root key file %s came and went", path);
-                }
-        }
         *ret = envelope;
         envelope = NULL;
         return true;
 }
 
+bool envelope_open(const char *path, struct envelope **ret, struct err *err)
+{
+        return envelope_open_by(path, NULL, ret, err);
+}
+
 bool envelope_open_ephemeral(struct envelope **ret, struct err *err)
 {
-        struct envelope *envelope = secret_alloc(sizeof(*envelope));
-        if (!envelope)
-                return err_set(err, ERR_NO_MEMORY, "no memory for the root key");
-        envelope->keys[0].version = 1;
-        random_bytes(envelope->keys[0].bytes, AEAD_KEY_SIZE);
-        *ret = envelope;
+        return envelope_new(NULL, "", ret, err) && envelope_create(*ret, err);
+}
+
+/* ---- rotation ---------------------------------------------------------------------------------- */
+
+/* Durable first, then in use. */
+static bool envelope_replace(struct envelope *envelope, const struct envelope_ring *ring, struct err *err)
+{
+        bool exists;
+        if (envelope->path[0] != '\0' && !envelope_write(envelope->path, envelope, ring, true, &exists, err))
+                return false;
+        pthread_rwlock_wrlock(&envelope->lock);
+        envelope->ring = *ring;
+        pthread_rwlock_unlock(&envelope->lock);
         return true;
+}
+
+static bool envelope_push(struct envelope_ring *ring, struct err *err)
+{
+        if (ring->keys[0].version == UINT32_MAX)
+                return err_set(err, ERR_CONFIG, "the root key has no further version");
+        ring->keys[1] = ring->keys[0];
+        ring->keys[0].version++;
+        random_bytes(ring->keys[0].bytes, AEAD_KEY_SIZE);
+        return true;
+}
+
+bool envelope_rotate(struct envelope *envelope, struct err *err)
+{
+        struct envelope_ring ring = envelope->ring;
+        bool ok =
+                ring.keys[1].version == 0 ||
+                err_set(err, ERR_CONFLICT, "root key version %u is still in use: the last rotation goes on",
+                        ring.keys[1].version);
+        ok = ok && envelope_push(&ring, err) && envelope_replace(envelope, &ring, err);
+        secret_wipe(&ring, sizeof(ring));
+        return ok;
+}
+
+bool envelope_retire(struct envelope *envelope, struct err *err)
+{
+        struct envelope_ring ring = envelope->ring;
+        secret_wipe(&ring.keys[1], sizeof(ring.keys[1]));
+        bool ok = envelope_replace(envelope, &ring, err);
+        secret_wipe(&ring, sizeof(ring));
+        return ok;
 }
 
 bool envelope_rotate_file(const char *path, struct err *err)
 {
         _cleanup_(envelope_freep) struct envelope *envelope = NULL;
-        bool missing = false, exists = false;
-        if (!envelope_new(&envelope, err) || !envelope_read(path, envelope, &missing, err))
+        bool missing;
+        if (!envelope_new(NULL, path, &envelope, err) || !envelope_read(path, envelope, &missing, err))
                 return false;
         if (missing)
-                return err_set(err, ERR_CONFIG, "there is no root key file %s to rotate", path);
-        if (envelope->keys[0].version == UINT32_MAX)
-                return err_set(err, ERR_CONFIG, "the root key has no further version");
-        envelope->keys[1] = envelope->keys[0];
-        envelope->keys[0].version++;
-        random_bytes(envelope->keys[0].bytes, AEAD_KEY_SIZE);
-        return envelope_write(path, envelope, true, &exists, err);
+                return err_set(err, ERR_CONFIG, "there is no root key file %s", path);
+        return envelope_push(&envelope->ring, err) && envelope_replace(envelope, &envelope->ring, err);
+}
+
+uint32_t envelope_previous_version(const struct envelope *envelope)
+{
+        pthread_rwlock_rdlock(envelope_lock(envelope));
+        uint32_t version = envelope->ring.keys[1].version;
+        pthread_rwlock_unlock(envelope_lock(envelope));
+        return version;
 }
 
 uint32_t envelope_current_version(const struct envelope *envelope)
 {
-        return envelope->keys[0].version;
+        pthread_rwlock_rdlock(envelope_lock(envelope));
+        uint32_t version = envelope->ring.keys[0].version;
+        pthread_rwlock_unlock(envelope_lock(envelope));
+        return version;
 }
+
+/* ---- wrapping ---------------------------------------------------------------------------------- */
 
 uint32_t envelope_version_of(struct str wrapped)
 {
@@ -243,13 +410,15 @@ uint32_t envelope_version_of(struct str wrapped)
 
 bool envelope_is_current(const struct envelope *envelope, struct str wrapped)
 {
-        return sealed_version(SEALED_BY_ROOT, wrapped) == envelope->keys[0].version;
+        return sealed_version(SEALED_BY_ROOT, wrapped) == envelope_current_version(envelope);
 }
 
 bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
                    size_t row_count, struct str secret, struct str *ret_wrapped, struct err *err)
 {
-        const struct sealed_key key = {SEALED_BY_ROOT, envelope->keys[0].version, envelope->keys[0].bytes};
+        _cleanup_(envelope_key_wipe) struct envelope_key current = {0};
+        (void)envelope_take(envelope, false, 0, &current);
+        const struct sealed_key key = {SEALED_BY_ROOT, current.version, current.bytes};
         return sealed_make(arena, &key, row, row_count, secret, ret_wrapped, err);
 }
 
@@ -257,30 +426,34 @@ bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const
                      size_t row_count, struct str wrapped, struct str *ret_secret, struct err *err)
 {
         uint32_t version = sealed_version(SEALED_BY_ROOT, wrapped);
+        _cleanup_(envelope_key_wipe) struct envelope_key found = {0};
         if (version == 0)
                 return err_set(err, ERR_BAD_SIGNATURE, "a wrapped secret of %zu bytes is malformed",
                                wrapped.len);
-        const struct envelope_key *found = envelope_find(envelope, version);
-        if (!found)
+        if (!envelope_take(envelope, false, version, &found))
                 return err_set(
                         err, ERR_BAD_SIGNATURE,
                         "a secret is wrapped by root key version %u, which the key file does not have",
                         version);
-        const struct sealed_key key = {SEALED_BY_ROOT, version, found->bytes};
+        const struct sealed_key key = {SEALED_BY_ROOT, version, found.bytes};
         return sealed_open(arena, &key, row, row_count, wrapped, ret_secret, err);
 }
 
 uint32_t envelope_derive_version(const struct envelope *envelope)
 {
-        return envelope->keys[0].version;
+        pthread_rwlock_rdlock(envelope_lock(envelope));
+        uint32_t version = envelope->ring.derive[0].version;
+        pthread_rwlock_unlock(envelope_lock(envelope));
+        return version;
 }
 
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
                      uint8_t ret_key[32], struct err *err)
 {
-        const struct envelope_key *key = envelope_find(envelope, version);
-        if (!key)
-                return err_set(err, ERR_NOT_FOUND, "the key file has no root key version %u", version);
-        return hkdf_sha256(str_make(key->bytes, AEAD_KEY_SIZE), STR("countersign/derive"), purpose, ret_key,
+        _cleanup_(envelope_key_wipe) struct envelope_key found = {0};
+        if (version == 0 || !envelope_take(envelope, true, version, &found))
+                return err_set(err, ERR_NOT_FOUND, "the key file has no derivation secret version %u",
+                               version);
+        return hkdf_sha256(str_make(found.bytes, AEAD_KEY_SIZE), STR("countersign/derive"), purpose, ret_key,
                            32, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Envelope encryption: secrets at rest are wrapped by a root key. The root key
- * lives in a key file (later: a KMS, behind the same functions).
+ * Envelope encryption: secrets at rest are wrapped by the root key, which lives
+ * in a key file.
  *
  * A wrapped secret is
  *
@@ -15,17 +15,30 @@
  *   countersign-root-key v1
  *   current 2 <base64 of 32 bytes>
  *   previous 1 <base64 of 32 bytes>
+ *   derive 1 <base64 of 32 bytes>
  *
- * A struct envelope is immutable once opened and safe from any thread.
+ * When a token or a service protects it (crypto/root_key.h), the first line ends
+ * with that provider's name, and the base64 is of what the provider has wrapped.
+ *
+ * `previous` stands while something is still under it: from envelope_rotate to
+ * envelope_retire. `derive` is what keyed hashes are made with; it is made once
+ * and survives every rotation and every change of provider. (A file without it,
+ * of an earlier version, derived from its root keys: they become its `derive`.)
+ *
+ * All functions are safe from any thread.
  */
 #pragma once
 
 #include "base/arena.h"
 
 struct envelope;
+struct root_key;
 
 /* Opens the file; creates it with a new key, durably, when it does not exist. */
 bool envelope_open(const char *path, struct envelope **ret, struct err *err) MUST_USE;
+/* The same with what protects the file, which must outlive it; NULL: the file's mode alone. */
+bool envelope_open_by(const char *path, struct root_key *root, struct envelope **ret,
+                      struct err *err) MUST_USE;
 /* Only keys in memory, for tests and benchmarks. */
 bool envelope_open_ephemeral(struct envelope **ret, struct err *err) MUST_USE;
 void envelope_free(struct envelope *envelope);
@@ -36,6 +49,18 @@ static inline void envelope_freep(struct envelope **envelope)
 
 /* Writes a new current key into the file; the current becomes the previous. Open again to use it. */
 bool envelope_rotate_file(const char *path, struct err *err) MUST_USE;
+
+/*
+ * A new current key, durable in the file when it returns; the current one becomes
+ * the previous. CONFLICT while there is a previous one: something may be under it.
+ */
+bool envelope_rotate(struct envelope *envelope, struct err *err) MUST_USE;
+/* Nothing is under the previous key any more: it is erased from file and memory. */
+bool envelope_retire(struct envelope *envelope, struct err *err) MUST_USE;
+/* 0: there is none. */
+uint32_t envelope_previous_version(const struct envelope *envelope);
+/* "file", or the name of what protects it. */
+const char *envelope_provider(const struct envelope *envelope);
 
 uint32_t envelope_current_version(const struct envelope *envelope);
 /* The root key version that wrapped it; 0 when it is malformed. */
@@ -50,10 +75,11 @@ bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const s
 bool envelope_unwrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
                      size_t row_count, struct str wrapped, struct str *ret_secret, struct err *err) MUST_USE;
 
-/*
- * A key for one purpose ("api-key-hash"): HKDF of the root key of this version with
- * `purpose` as info. The same as long as that version is kept in the key file.
- */
+/* The derivation secret that new hashes are made with. */
 uint32_t envelope_derive_version(const struct envelope *envelope);
+/*
+ * A key for one purpose ("credential-hash"): HKDF of the derivation secret of this
+ * version with `purpose` as info. NOT_FOUND when the file has no such version.
+ */
 bool envelope_derive(const struct envelope *envelope, uint32_t version, struct str purpose,
                      uint8_t ret_key[32], struct err *err) MUST_USE;

@@ -302,7 +302,7 @@ static bool text_hash(const struct services *services, uint32_t version, const c
 bool signed_text_make(const struct services *services, struct arena *arena, const char *purpose,
                       struct str text, struct str *ret, struct err *err)
 {
-        uint32_t version = envelope_current_version(services->envelope);
+        uint32_t version = envelope_derive_version(services->envelope);
         struct sha256 hash;
 
         if (!text_hash(services, version, purpose, text, &hash, err))

@@ -72,7 +72,7 @@ bool credential_new(const struct services *services, const char *kind, struct cr
         (void)snprintf(ret->text, sizeof(ret->text), "%s_%s_%s", kind, ret->prefix, secret);
         secret_wipe(bytes, sizeof(bytes));
         secret_wipe(secret, sizeof(secret));
-        ret->hash_version = envelope_current_version(services->envelope);
+        ret->hash_version = envelope_derive_version(services->envelope);
         return credential_hash(services, str_from(ret->text), ret->hash_version, &ret->hash, err);
 }
 

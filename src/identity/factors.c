@@ -147,7 +147,7 @@ static void code_new(char ret_code[RECOVERY_CODE_SIZE])
 bool recovery_make(const struct services *services, struct tx *tx, struct str principal, int64_t now_ms,
                    char ret_codes[RECOVERY_CODES][RECOVERY_CODE_SIZE], struct err *err)
 {
-        uint32_t version = envelope_current_version(services->envelope);
+        uint32_t version = envelope_derive_version(services->envelope);
         int64_t changes;
 
         if (!sql_account_recovery_delete(tx, principal, &changes, err))

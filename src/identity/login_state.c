@@ -50,7 +50,7 @@ static bool state_key(struct request *req, uint32_t version, uint8_t ret_key[32]
 
 bool login_state_new(struct request *req, struct login_state *state, struct str *ret_state, struct err *err)
 {
-        uint32_t version = envelope_current_version(req->services->envelope);
+        uint32_t version = envelope_derive_version(req->services->envelope);
         uint8_t head[HEAD_BYTES] = {(uint8_t)(version >> 24), (uint8_t)(version >> 16),
                                     (uint8_t)(version >> 8), (uint8_t)version};
         struct str sealed;

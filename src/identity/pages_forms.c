@@ -68,7 +68,7 @@ static bool form_token(struct request *req, struct str secret, const char *actio
         struct str text = arena_printf(req->arena, "%.*s %s", STR_ARG(secret), action);
 
         if (!arena_check(req->arena, err) ||
-            !envelope_derive(envelope, envelope_current_version(envelope), STR("page-form"), key, err))
+            !envelope_derive(envelope, envelope_derive_version(envelope), STR("page-form"), key, err))
                 return false;
         hmac_sha256(str_make(key, sizeof(key)), text, &hash);
         secret_wipe(key, sizeof(key));

@@ -139,7 +139,7 @@ static bool compare_root_keys(const struct line *line, struct err *err)
                               from ? line->target.word : line->source.word);
                 return true;
         }
-        uint32_t version = envelope_current_version(from);
+        uint32_t version = envelope_derive_version(from);
         if (!envelope_derive(from, version, STR("tenant-move"), keys[0], err) ||
             !envelope_derive(to, version, STR("tenant-move"), keys[1], err))
                 return err_prefix(err, "the target's root key is not the source's");
