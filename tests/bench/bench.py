@@ -7,7 +7,7 @@
   actions  submit, decide, claim, report by 64 clients, durable; what the signature checks cost of it
   log      durable appends to the tamper-evident log, against plain SQLite
   store    SQLite and PostgreSQL side by side: rates, what row-level security costs, one node and two, a node's death
-  identity  what it costs to know who holds a credential that was verified already
+  identity  what it costs to know who holds a credential that was verified already, and to verify a JWT
   memory   idle server and executor
   http     10,000 idle keep-alive connections
   tenancy  100,000 tenants: start, memory, creation, pages
@@ -155,6 +155,11 @@ def bench_identity(world, options, _folder, report):
         report.row(f"verified token known again, {name.removesuffix(' hit')}", f"{median_ns(name) / 1000:.2f} µs",
                    "≤ 2 µs", median_ns(name) <= 2000)
     report.note("… of which the one SHA-256", f"{median_ns('sha256 of a token') / 1000:.2f} µs")
+    command = [options.build / "tests/bench/identity/jose_bench", "--seconds", str(options.seconds)]
+    rounds = [run_lines(report, "identity", command) for _ in range(options.rounds)]
+    for name in rounds[0]:
+        ratio = world.median([one[name]["ratio"] for one in rounds])
+        report.row(f"a token verified, {name}, over OpenSSL's verification", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
 
 
 def bench_tenancy(world, options, folder, report):
