@@ -171,14 +171,12 @@ static bool code_work(struct request *req, void *arg, struct err *err)
                 err);
 }
 
-FIBER_FN bool oauth_authorize(struct request *req, const struct api_oauth_authorize_in *in,
-                              struct api_text *out, struct err *err)
+FIBER_FN bool oauth_authorize(struct request *req, const struct api_oauth_authorize_in *in, struct err *err)
 {
         struct answer answer = {0};
         struct str issuer = percent_encode(req->arena, req->services->url);
         struct form form;
 
-        out->text = STR("");
         if (!need_session(req, err) || !form_read(req, "/oauth2/authorize", in->body, &form, err))
                 return false;
         answer.q = (struct question){form_get(&form, "redirect_uri"), form_get(&form, "code_challenge"),

@@ -312,6 +312,16 @@ def test_codes_cannot_be_guessed(server, tenant, anna):
     assert "Too many" in browser.submit(page, user_code=codes["user_code"]).text, "even the right one waits"
 
 
+def test_another_site_cannot_let_its_device_in(server, browser):
+    codes = begin(server)
+    _, hidden = browser.form(browser.get("/device"))
+    answer = browser.post("/device", {**hidden, "user_code": codes["user_code"], "decision": "allow"},
+                          **{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert browser.get("/device?user_code=" + "B" * 33).status_code == 400
+    assert poll(server, codes).json()["error"] == "authorization_pending"
+
+
 def test_a_link_with_a_code_lets_nobody_in_by_itself(server, browser):
     codes = begin(server)
     page = browser.get("/device?user_code=" + codes["user_code"])

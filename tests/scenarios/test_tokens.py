@@ -103,6 +103,7 @@ def test_the_metadata_says_where_and_how(server):
     assert "none" not in about["token_endpoint_auth_signing_alg_values_supported"]
     assert not any(alg.startswith("HS") for alg in about["token_endpoint_auth_signing_alg_values_supported"])
     server.api().refused("METHOD_NOT_ALLOWED", "POST", "/.well-known/oauth-authorization-server")
+    server.api().refused("BAD_PARAMETER", "GET", "/.well-known/oauth-authorization-server", params={"x": "1"})
 
 
 @pytest.mark.parametrize("way", ["basic", "body", "assertion"])
