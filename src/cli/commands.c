@@ -62,6 +62,11 @@ static const struct cli_option provider_rotate_options[] = {
          "read the new key from this file, which others may not read; standard input unless told"},
         END,
 };
+static const struct cli_option keys_rotate_options[] = {
+        {"alone", NULL, "no other node uses this store now; needed on PostgreSQL"},
+        {"wait", NULL, "until nothing is under the old key any more, and print how long it took"},
+        END,
+};
 static const struct cli_option limit_options[] = {
         {"limit", "N", "at most so many, newest first where there is an order"},
         END,
@@ -401,12 +406,17 @@ const struct cli_command cli_commands[] = {
          "Only an archived workspace can be deleted, by an action that people approve:\n"
          "countersign action submit control-plane countersign workspace.delete WORKSPACE",
          NULL, NULL, 1, 1, false, workspace_archive_run},
+        {PLACES, "keys status", "", "How the root key stands, and what a rotation has left; platform only",
+         NULL, "countersign keys status", NULL, 0, 0, false, keys_status_run},
+        {PLACES, "keys rotate-root", "",
+         "Make a new root key; all keys are wrapped anew meanwhile; platform only", NULL,
+         "countersign keys rotate-root --wait", keys_rotate_options, 0, 0, false, keys_rotate_root_run},
         {PLACES, "provider-key add", "PROVIDER NAME",
          "Store a model provider's key; it is checked and never shown",
          "PROVIDER is openai, azure_openai, anthropic or openai_compatible. The key is read from\n"
          "standard input or a file, never from the command line.",
-         "countersign provider-key add openai main --secret-file openai.key", provider_key_options, 2, 2, false,
-         provider_key_add_run},
+         "countersign provider-key add openai main --secret-file openai.key", provider_key_options, 2, 2,
+         false, provider_key_add_run},
         {PLACES, "provider-key list", "", "The workspace's keys of model providers", NULL,
          "countersign provider-key list", limit_options, 0, 0, false, provider_key_list_run},
         {PLACES, "provider-key show", "KEY", "One of them: last four characters, fingerprint, last use",

@@ -52,6 +52,8 @@ bool roster_remove_run(struct cli *cli, struct err *err) MUST_USE;
 bool roster_sign_run(struct cli *cli, struct err *err) MUST_USE;
 
 bool catalogue_run(struct cli *cli, struct err *err) MUST_USE;
+bool keys_status_run(struct cli *cli, struct err *err) MUST_USE;
+bool keys_rotate_root_run(struct cli *cli, struct err *err) MUST_USE;
 bool provider_key_add_run(struct cli *cli, struct err *err) MUST_USE;
 bool provider_key_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool provider_key_show_run(struct cli *cli, struct err *err) MUST_USE;

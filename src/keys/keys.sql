@@ -84,3 +84,24 @@ DELETE FROM provider_key_secret WHERE tenant_id = $1 AND key_id = $2 AND retires
 -- name: provider_secret_delete_all :exec
 -- in: key_id text
 DELETE FROM provider_key_secret WHERE tenant_id = $1 AND key_id = $2;
+
+-- ---- rotation of the root key ----
+
+-- name: tenant_key_stale_list :many
+-- in: root_version int, most int
+-- out: version int, wrapped blob
+SELECT version, wrapped FROM tenant_key WHERE tenant_id = $1 AND root_version <> $2 ORDER BY version LIMIT $3;
+
+-- name: tenant_key_rewrap :changes
+-- in: version int, old blob, root_version int, wrapped blob
+UPDATE tenant_key SET root_version = $4, wrapped = $5 WHERE tenant_id = $1 AND version = $2 AND wrapped = $3;
+
+-- Every cell there is, page by page.
+-- name: rotation_cell_list :many
+-- directory
+-- in: after_tenant text, after_region text, most int
+-- out: tenant_id text, region text
+SELECT tenant_id, region
+  FROM (SELECT id AS tenant_id, region FROM tenant UNION SELECT tenant_id, region FROM workspace_place) AS place
+ WHERE tenant_id > $1 OR (tenant_id = $1 AND region > $2)
+ ORDER BY tenant_id, region LIMIT $3;

@@ -58,13 +58,14 @@ static bool create_work(struct tx *tx, void *arg, struct err *error)
 static struct str create(struct world *world, const char *name, const char *secret)
 {
         struct id id = id_new("pvk");
-        struct new_key made = {{.id = arena_str(&world->arena, id_str(&id)),
-                                .workspace = WORKSPACE,
-                                .name = str_from(name),
-                                .base_url = STR("https://api.openai.com/v1"),
-                                .created_by = STR("usr_1"),
-                                .provider = PROVIDER_OPENAI,
-                                .secret = {.secret = str_from(secret), .fingerprint = STR("f"), .valid = true}}};
+        struct new_key made = {
+                {.id = arena_str(&world->arena, id_str(&id)),
+                 .workspace = WORKSPACE,
+                 .name = str_from(name),
+                 .base_url = STR("https://api.openai.com/v1"),
+                 .created_by = STR("usr_1"),
+                 .provider = PROVIDER_OPENAI,
+                 .secret = {.secret = str_from(secret), .fingerprint = STR("f"), .valid = true}}};
 
         must(write_to(world, create_work, &made));
         return made.key.id;

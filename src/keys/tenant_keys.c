@@ -315,3 +315,53 @@ bool tenant_key_open(struct tx *tx, struct arena *arena, const struct str *row, 
         const struct sealed_key key = {SEALED_BY_TENANT, version, held.key};
         return sealed_open(arena, &key, parts, row_count + 2, sealed, ret_secret, err);
 }
+
+/* ---- rotation of the root key -------------------------------------------------------------------- */
+
+enum { REWRAP_MAX = 256 };
+
+static bool rewrap_one(struct tx *tx, const struct envelope *envelope,
+                       const struct sql_tenant_key_stale_list_row *stale, struct err *err)
+{
+        ARENA_SCOPED secrets;
+        struct str row[WRAPPED_ROW], key, wrapped;
+        int64_t changes;
+        char text[16];
+
+        arena_init_zeroing(&secrets, 16384);
+        version_format((uint32_t)stale->version, text);
+        wrapped_row(tx, text, row);
+        return envelope_unwrap(envelope, &secrets, row, WRAPPED_ROW, stale->wrapped, &key, err) &&
+               envelope_wrap(envelope, tx_arena(tx), row, WRAPPED_ROW, key, &wrapped, err) &&
+               sql_tenant_key_rewrap(tx, stale->version, stale->wrapped, envelope_version_of(wrapped),
+                                     wrapped, &changes, err);
+}
+
+bool tenant_keys_rewrap(struct tx *tx, const struct envelope *envelope, int64_t most, int64_t *ret_changed,
+                        struct err *err)
+{
+        struct sql_tenant_key_stale_list_row rows[REWRAP_MAX];
+        size_t count = 0;
+        bool has;
+
+        {
+                /* Closed before the rows are changed that it stands on. */
+                SQL_SCOPED(tenant_key_stale_list) c = {0};
+
+                if (!sql_tenant_key_stale_list_open(tx, envelope_current_version(envelope),
+                                                    most < REWRAP_MAX ? most : REWRAP_MAX, &c, err))
+                        return false;
+                while (count < REWRAP_MAX) {
+                        if (!sql_tenant_key_stale_list_next(&c, &rows[count], &has, err))
+                                return false;
+                        if (!has)
+                                break;
+                        count++;
+                }
+        }
+        for (size_t i = 0; i < count; i++)
+                if (!rewrap_one(tx, envelope, &rows[i], err))
+                        return false;
+        *ret_changed = (int64_t)count;
+        return true;
+}

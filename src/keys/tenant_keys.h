@@ -45,3 +45,10 @@ bool tenant_key_seal(struct tx *tx, const struct str *row, size_t row_count, str
  */
 bool tenant_key_open(struct tx *tx, struct arena *arena, const struct str *row, size_t row_count,
                      struct str sealed, struct str *ret_secret, struct err *err) MUST_USE;
+
+/*
+ * For the rotation of the root key: wraps anew up to `most` of the cell's keys that
+ * are not under its current version. What is remembered of them stays good.
+ */
+bool tenant_keys_rewrap(struct tx *tx, const struct envelope *envelope, int64_t most, int64_t *ret_changed,
+                        struct err *err) MUST_USE;

@@ -178,3 +178,8 @@ struct log_signer {
  */
 bool log_checkpoint(const struct log_signer *signer, struct store *store, const struct cell_ref *cell,
                     struct arena *arena, struct str *ret_note, struct err *err) MUST_USE;
+
+/* For the rotation of the root key: wraps anew the keys of this cell's log that are not under its current
+ * version. */
+bool log_keys_rewrap(struct tx *tx, const struct envelope *envelope, int64_t *ret_changed,
+                     struct err *err) MUST_USE;

@@ -42,6 +42,11 @@ UPDATE log_epoch SET origin = $3, public_key = $4, wrapped_seed = $5
 -- in: epoch int, wrapped_seed blob
 UPDATE log_epoch SET wrapped_seed = $3 WHERE tenant_id = $1 AND epoch = $2;
 
+-- name: log_epoch_seed_list :many
+-- in: after int, most int
+-- out: epoch int, wrapped_seed blob?
+SELECT epoch, wrapped_seed FROM log_epoch WHERE tenant_id = $1 AND epoch > $2 ORDER BY epoch LIMIT $3;
+
 -- Only forwards.
 -- name: log_checkpoint_store :changes
 -- in: epoch int, size int, root blob, note text

@@ -210,8 +210,61 @@ static void log_seed_row(const struct log_round *round, const char *epoch_text, 
 static bool log_store_key(struct tx *tx, void *arg, struct err *err)
 {
         struct log_round *round = arg;
+        /* Wrapped before a rotation of the root key, and stored after it went by here: look again. */
+        if (!envelope_is_current(round->signer->envelope, round->wrapped_seed)) {
+                round->changes = 0;
+                return true;
+        }
         return sql_log_epoch_key(tx, round->epoch, round->origin, round->public_key, round->wrapped_seed,
                                  &round->changes, err);
+}
+
+static bool log_rewrap_seed(struct tx *tx, const struct envelope *envelope, int64_t epoch,
+                            struct str wrapped, struct err *err)
+{
+        ARENA_SCOPED secrets;
+        arena_init_zeroing(&secrets, 16384);
+        const struct cell_ref cell = {tx_tenant(tx), tx_region(tx)};
+        const struct log_round round = {.cell = &cell};
+        struct str row[LOG_SEED_ROW], seed, rewrapped;
+        char epoch_text[24];
+        snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
+        log_seed_row(&round, epoch_text, row);
+        return envelope_unwrap(envelope, &secrets, row, LOG_SEED_ROW, wrapped, &seed, err) &&
+               envelope_wrap(envelope, tx_arena(tx), row, LOG_SEED_ROW, seed, &rewrapped, err) &&
+               sql_log_epoch_rewrap(tx, epoch, rewrapped, err);
+}
+
+/* The next epoch whose seed is not under the current root key; ret->epoch 0 when there is none. */
+static bool log_next_stale(struct tx *tx, const struct envelope *envelope, int64_t after,
+                           struct sql_log_epoch_seed_list_row *ret, struct err *err)
+{
+        SQL_SCOPED(log_epoch_seed_list) c = {0};
+        bool has;
+        if (!sql_log_epoch_seed_list_open(tx, after, INT64_MAX, &c, err))
+                return false;
+        do {
+                if (!sql_log_epoch_seed_list_next(&c, ret, &has, err))
+                        return false;
+        } while (has && (!ret->wrapped_seed.ptr || envelope_is_current(envelope, ret->wrapped_seed)));
+        if (!has)
+                ret->epoch = 0;
+        return true;
+}
+
+bool log_keys_rewrap(struct tx *tx, const struct envelope *envelope, int64_t *ret_changed, struct err *err)
+{
+        struct sql_log_epoch_seed_list_row row = {.epoch = 0};
+        *ret_changed = 0;
+        for (;;) {
+                if (!log_next_stale(tx, envelope, row.epoch, &row, err))
+                        return false;
+                if (row.epoch == 0)
+                        return true;
+                if (!log_rewrap_seed(tx, envelope, row.epoch, row.wrapped_seed, err))
+                        return false;
+                ++*ret_changed;
+        }
 }
 
 static bool log_make_key(struct log_round *round, const uint8_t *seed, struct err *err)
@@ -254,7 +307,8 @@ static bool log_write_high_water(struct tx *tx, void *arg, struct err *err)
 static bool log_store_note(struct tx *tx, void *arg, struct err *err)
 {
         struct log_round *round = arg;
-        if (round->rewrapped.ptr && !sql_log_epoch_rewrap(tx, round->epoch, round->rewrapped, err))
+        if (round->rewrapped.ptr && envelope_is_current(round->signer->envelope, round->rewrapped) &&
+            !sql_log_epoch_rewrap(tx, round->epoch, round->rewrapped, err))
                 return false;
         return sql_log_checkpoint_store(tx, round->epoch, (int64_t)round->size, sha256_str(&round->root),
                                         round->note, &round->changes, err);

@@ -15,6 +15,7 @@
 #include "identity/authenticate.h"
 #include "identity/oidc.h"
 #include "keys/providers.h"
+#include "keys/rotation.h"
 #include "keys/tenant_keys.h"
 #include "server/rate_shared.h"
 #include "server/state.h"
@@ -298,6 +299,8 @@ static bool start_steps(struct server *server, const struct config *config, stru
         if (!tenant_keys_new(server->envelope, &server->keys, err))
                 return false;
         store_set_keys(server->store, server->keys);
+        if (!rotation_start(server->store, server->envelope, &server->services.rotation, err))
+                return false;
         if (!providers_new(config->providers_allow_loopback, config->providers_timeout_ms,
                            &server->services.providers, err))
                 return false;
@@ -373,6 +376,7 @@ void server_stop(struct server *server)
         control_free(server->services.control);
         oidc_free(server->services.oidc);
         providers_free(server->services.providers);
+        rotation_stop(server->services.rotation);
         accounts_stop(server->services.accounts);
         loops_free(server->loops);
         tls_server_free(server->tls);
