@@ -239,9 +239,6 @@ static bool start_accounts(struct server *server, const struct config *config, s
                 .link_ms = config->link_lifetime_ms,
         };
 
-        server->services.throttle = throttle_new();
-        if (!server->services.throttle)
-                return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return accounts_start(&accounts, &server->services.accounts, err);
 }
 
