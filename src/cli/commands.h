@@ -40,6 +40,20 @@ bool token_client_set_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool signing_key_list_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool account_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool account_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool account_link_run(struct cli *cli, struct err *err) MUST_USE;
+bool account_disable_run(struct cli *cli, struct err *err) MUST_USE;
+bool account_enable_run(struct cli *cli, struct err *err) MUST_USE;
+bool account_password_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_reset_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_totp_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_totp_confirm_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_totp_remove_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_recovery_codes_run(struct cli *cli, struct err *err) MUST_USE;
+bool factor_passkey_remove_run(struct cli *cli, struct err *err) MUST_USE;
+
 bool realm_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool realm_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool realm_show_run(struct cli *cli, struct err *err) MUST_USE;

@@ -85,6 +85,13 @@ static bool fetch(struct cli *cli, struct cli_reply *reply, struct roster *ret, 
         return follow(cli, items, ret, err);
 }
 
+static void print_key(struct cli *cli, const struct roster_key *key)
+{
+        printf("%-14s %s\n", key->type == ROSTER_KEY_WEBAUTHN ? "passkey" : "key", key->keyid);
+        for (unsigned i = 0; i < key->origin_count; i++)
+                out_line(cli, "  signs at", key->origins[i]);
+}
+
 static void print_roster(struct cli *cli, const struct roster *roster)
 {
         printf("Roster version %lld, %u of its administrators change it\n", (long long)roster->version,
@@ -101,7 +108,7 @@ static void print_roster(struct cli *cli, const struct roster *roster)
                        member->administrator && member->approver ? ", " : "",
                        member->approver ? "approver" : "");
                 for (unsigned k = 0; k < member->key_count; k++)
-                        printf("%-14s %s\n", "key", member->keys[k].keyid);
+                        print_key(cli, &member->keys[k]);
         }
 }
 
@@ -201,6 +208,37 @@ static bool fill_key(struct roster_key *key, struct str text, struct arena *aren
         return true;
 }
 
+/* --passkeys: those that the server says the principal has registered; --yes is no reason not to look at
+ * them. */
+static bool fill_passkeys(struct cli *cli, struct roster_member *member, struct err *err)
+{
+        struct cli_reply reply;
+        const struct json *items;
+
+        if (!cli_flag(cli, "passkeys"))
+                return true;
+        if (!cli_get(cli, &reply, err, "/v1/tenants/%.*s/principals/%.*s/factors",
+                     STR_ARG(cli->profile.tenant), STR_ARG(member->principal)))
+                return false;
+        items = json_get(&reply.json, "passkeys");
+        for (uint32_t i = 0; items && i < items->count && member->key_count < ROSTER_KEYS_MAX; i++) {
+                struct roster_key *key = &member->keys[member->key_count++];
+                const struct json *origins = json_get(&items->items[i], "origins");
+
+                *key = (struct roster_key){.type = ROSTER_KEY_WEBAUTHN,
+                                           .rp_id = json_get_string(&items->items[i], "rp_id")};
+                if (!base64_decode(&cli->arena, json_get_string(&items->items[i], "public_key"),
+                                   &key->cose) ||
+                    !webauthn_key_check(key->cose, NULL, err))
+                        return err_set(err, ERR_UPSTREAM_PROTOCOL,
+                                       "the server's answer holds a key that is none");
+                webauthn_key_id(key->cose, key->keyid);
+                for (uint32_t j = 0; origins && j < origins->count && j < WEBAUTHN_ORIGINS_MAX; j++)
+                        key->origins[key->origin_count++] = origins->items[j].string;
+        }
+        return true;
+}
+
 /* The keys named with --key, or else all that the principal has offered. */
 static bool fill_keys(struct cli *cli, struct roster_member *member, struct err *err)
 {
@@ -215,7 +253,7 @@ static bool fill_keys(struct cli *cli, struct roster_member *member, struct err 
                               err))
                         return false;
         if (member->key_count > 0)
-                return true;
+                return fill_passkeys(cli, member, err);
         if (!cli_get(cli, &list, err, "/v1/tenants/%.*s/principals/%.*s/signing-keys",
                      STR_ARG(cli->profile.tenant), STR_ARG(member->principal)))
                 return false;
@@ -224,6 +262,8 @@ static bool fill_keys(struct cli *cli, struct roster_member *member, struct err 
                 if (!fill_key(&member->keys[member->key_count++],
                               json_get_string(&items->items[i], "public_key"), &cli->arena, err))
                         return false;
+        if (!fill_passkeys(cli, member, err))
+                return false;
         if (member->key_count == 0)
                 return err_set(err, ERR_NOT_FOUND,
                                "%.*s has offered no signing key; `countersign signing-key create` does that",

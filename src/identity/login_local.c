@@ -5,6 +5,7 @@
 #include "crypto/secret.h"
 #include "base/percent.h"
 #include "identity/login.h"
+#include "identity/oidc.h"
 
 #define STEP_PURPOSE "login-step"
 #define STEP_MS ((int64_t)300000)
@@ -12,6 +13,17 @@
 enum { SECRETS_BYTES = 16 * 1024 };
 
 /* ---- the form ---------------------------------------------------------------------------------------- */
+
+static void link_to_passkey(struct page *page, struct str tenant, struct str return_to)
+{
+        BUF_SCOPED href = {0};
+
+        buf_init(&href, 4096);
+        buf_append_c(&href, "/login/passkey?");
+        form_append(&href, "tenant", tenant);
+        form_append(&href, "return_to", return_to);
+        page_link(page, buf_str(&href), TEXT_PASSKEY_INSTEAD, STR_NULL);
+}
 
 FIBER_FN bool local_login_page(struct request *req, const struct api_local_login_page_in *in,
                                struct api_text *out, struct err *err)
@@ -42,11 +54,7 @@ FIBER_FN bool local_login_page(struct request *req, const struct api_local_login
                                                .max_length = PASSWORD_MAX_BYTES});
         page_form_end(&page, TEXT_LOCAL_SUBMIT);
         HTML(&page, "<p>");
-        page_link(&page,
-                  arena_printf(req->arena, "/login/passkey?tenant=%.*s&return_to=%.*s",
-                               STR_ARG(percent_encode(req->arena, login.tenant)),
-                               STR_ARG(percent_encode(req->arena, page_return_to(in->return_to)))),
-                  TEXT_PASSKEY_INSTEAD, STR_NULL);
+        link_to_passkey(&page, login.tenant, page_return_to(in->return_to));
         HTML(&page, "</p>\n");
         return page_end(&page, out, err);
 }

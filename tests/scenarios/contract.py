@@ -19,6 +19,8 @@ class Operation:
         self.public = operation.get("security") == []
         self.parameters = [resolve(document, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
         body = operation.get("requestBody")
+        self.is_page = operation["tags"][0] == "pages"
+        self.takes_form = bool(body) and "application/x-www-form-urlencoded" in body["content"]
         self.body_schema = None
         if body and "application/json" in body["content"]:
             self.body_schema = resolve(document, body["content"]["application/json"]["schema"])

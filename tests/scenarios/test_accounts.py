@@ -346,3 +346,11 @@ def test_a_name_that_nobody_has_takes_as_long(make_server):
             assert answer.status == 401, answer.text
     # The least of each: what the machine does besides only adds.
     assert 0.7 < min(times[True]) / min(times[False]) < 1.4, times
+
+
+def test_pages_for_a_tenant_that_is_not_there(place):
+    for path in ("/login/local", "/login/passkey"):
+        page = Browser(place.server.url).get(path, tenant="nobody-has-this-name")
+        assert page.status == 404 and page.code == "NOT_FOUND"
+    page = Browser(place.server.url).get("/webauthn.js", **{"unknown": "1"})
+    assert page.status in (200, 400)

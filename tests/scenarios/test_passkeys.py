@@ -281,3 +281,5 @@ def test_a_person_decides_on_the_page(deciders):
     another = deciders.bot.submit(target="db")
     page = other.get(f"/workspaces/{place.workspace}/actions/{another['id']}")
     assert page.status == 200 and not page.forms
+    # What is not there is not shown.
+    assert other.get(f"/workspaces/{place.workspace}/actions/act_{'0' * 26}").status == 404
