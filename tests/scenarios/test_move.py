@@ -226,7 +226,10 @@ def test_writes_are_refused_and_reads_go_on_while_it_moves(stores):
 def takes_writes(server, tenant):
     """Whether the server takes a change of the tenant; and whether it answers reads."""
     api = server.api(tenant.admin.api.key)
-    read = api.request("GET", f"{tenant.path}/principals", params={"limit": 200})
+    try:
+        read = api.request("GET", f"{tenant.path}/principals", params={"limit": 200})
+    except requests.RequestException as why:
+        raise AssertionError(f"the server is gone: {server.process.text[-3000:]}") from why
     wrote = api.request("POST", f"{tenant.path}/principals",
                         {"kind": "service", "name": harness.unique("probe"), "roles": ["auditor"]})
     if wrote.ok:
