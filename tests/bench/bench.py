@@ -10,7 +10,7 @@
   identity  what it costs to know who holds a credential that was verified already, and to verify a JWT
   memory   idle server and executor
   http     10,000 idle keep-alive connections
-  tenancy  100,000 tenants: start, memory, creation, pages
+  tenancy  authorization with warm caches; 100,000 tenants: start, memory, creation, pages
   tenants  10,000 tenants: start, memory, the last's creation against the first's
   start    start to first reply on an empty store
   io       the HTTP server alone, a static reply, against nginx's
@@ -162,7 +162,22 @@ def bench_identity(world, options, _folder, report):
         report.row(f"a token verified, {name}, over OpenSSL's verification", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
 
 
+def bench_access(world, options, report):
+    """Authorization with warm caches; beside the tenants, since it is what every request of theirs pays."""
+    command = [options.build / "tests/bench/access/access_bench", "--seconds", str(options.seconds)]
+    rounds = [run_lines(report, "access", command) for _ in range(options.rounds)]
+    limits = {"bearer check and decision": 10000, "decision, 1000 bindings, 200 conditions: allowed": 2000,
+              "decision, 1000 bindings, 200 conditions: nothing allows": 2000}
+    for name in rounds[0]:
+        spent = world.median([one[name]["ns"] for one in rounds])
+        if name in limits:
+            report.row(name, f"{spent / 1000:.2f} µs", f"≤ {limits[name] // 1000} µs", spent <= limits[name])
+        else:
+            report.note(name, f"{spent / 1000:.2f} µs")
+
+
 def bench_tenancy(world, options, folder, report):
+    bench_access(world, options, report)
     import bench_tenants
     bench_tenants.bench(world, options, folder, report)
 
