@@ -190,3 +190,30 @@ def test_a_suspension_at_home_stops_the_eu(world, shop):
     platform.ok("POST", f"/v1/platform/tenants/{shop.id}/suspend")
     shop.at_eu(shop.admin).refused("TENANT_SUSPENDED", "GET", f"{shop.there}/actions")
     platform.ok("POST", f"/v1/platform/tenants/{shop.id}/resume")
+
+
+@pytest.mark.files
+def test_one_node_serves_two_regions_from_the_embedded_store(make_server):
+    """A folder for each region; and a tenant that is deleted goes from both."""
+    server = make_server(options=["--node-region", "us", "--node-regions", "us eu"]).start()
+    tenant = new_tenant(server)
+    tenant.anna, tenant.ben = tenant.approver("anna"), tenant.approver("ben")
+    tenant.put_roster(tenant.anna, tenant.ben)
+    made = tenant.admin.api.ok("POST", f"{tenant.path}/workspaces", {"name": "shop", "region": "eu"})
+    there = f"/v1/workspaces/{made['id']}/actions"
+    action = tenant.admin.api.ok("POST", there, {
+        "environment": "test", "connector": "docker", "operation": "container.kill", "target": "b" * 64})
+    tenant.anna.api.ok("POST", f"{there}/{action['id']}/decisions", tenant.anna.decision(action))
+    assert tenant.admin.api.ok("GET", f"{there}/{action['id']}")["state"] == "approved"
+
+    def bytes_of(region):
+        return b"".join(path.read_bytes() for path in (server.data / "cells" / region).glob(f"{tenant.id}*"))
+
+    assert action["id"].encode() in bytes_of("eu") and action["id"].encode() not in bytes_of("us")
+    server.api(server.bootstrap_key).ok("POST", f"/v1/platform/tenants/{tenant.id}/archive")
+    last = tenant.admin.api.ok("POST", tenant.actions, {
+        "environment": "control-plane", "connector": "countersign", "operation": "tenant.delete", "target": tenant.id})
+    tenant.anna.decide(last)
+    tenant.ben.decide(last)
+    tenant.admin.api.refused("UNAUTHENTICATED", "GET", "/v1/whoami")
+    assert not list(server.data.rglob(f"{tenant.id}*"))
