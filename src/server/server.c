@@ -305,9 +305,8 @@ static bool start_steps(struct server *server, const struct config *config, stru
                          &server->services.regions, err))
                 return false;
         server->services.identity = identity_new(&server->services);
-        server->services.throttle = throttle_new();
         server->services.places = places_new(&server->services);
-        if (!server->services.throttle || !server->services.identity || !server->services.places)
+        if (!server->services.identity || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         if (!oidc_new(&server->services,
                       &(struct oidc_options){config->private_issuers, config->issuer_refetch_ms},
