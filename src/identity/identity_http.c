@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "identity/identity_sql.h"
 #include "identity/principals.h"
+#include "identity/sessions.h"
 #include "identity/words.h"
 
 enum { SIGNING_KEYS_MAX = 20 };
@@ -264,6 +265,11 @@ FIBER_FN bool api_key_create(struct request *req, const struct api_api_key_creat
 
         if (in->body.has_expires_at && in->body.expires_at_ms <= req->now_ms)
                 return err_set_at(err, ERR_BAD_FIELD, "/expires_at", "the key would have expired already");
+        if (!create.key.has_expires && req->services->session_times &&
+            req->services->session_times->key_ms > 0) {
+                create.key.has_expires = true;
+                create.key.expires_ms = req->now_ms + req->services->session_times->key_ms;
+        }
         if (in->body.scopes_count > 0 &&
             !words_check_permissions(req->arena, in->body.scopes, in->body.scopes_count, "/scopes",
                                      &create.key.scopes, err))

@@ -40,6 +40,7 @@ struct session_times {
         int64_t browser_ms;
         int64_t cli_ms;
         int64_t token_ms; /* of services and agents */
+        int64_t key_ms;   /* API keys made without an end of their own; 0: for ever */
 };
 #define SESSION_TIMES_DEFAULT                                                                               \
         ((struct session_times){.browser_idle_ms = 30 * 60000,                                              \

@@ -85,6 +85,8 @@ static const struct key keys[] = {
          "How long a log-in of the command line lasts"},
         {"sessions.token", KEY_DURATION, AT(session_token_ms), "10m", 60 * SECOND, HOUR, NULL,
          "How long a token of a service or an agent lasts"},
+        {"sessions.key", KEY_DURATION, AT(session_key_ms), "0s", 0, 87600 * HOUR, NULL,
+         "How long an API key holds that is made without an end of its own; `0s` for ever"},
         {"limits.connections", KEY_INTEGER, AT(connections_max), "20000", 1, 10000000, NULL,
          "Connections in total"},
         {"limits.connections-per-address", KEY_INTEGER, AT(connections_per_address), "0", 0, 10000000, NULL,

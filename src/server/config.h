@@ -43,6 +43,7 @@ struct config {
         int64_t session_browser_ms;
         int64_t session_cli_ms;
         int64_t session_token_ms;
+        int64_t session_key_ms; /* 0: API keys hold without end */
 
         int64_t connections_max;
         int64_t connections_per_address;

@@ -119,7 +119,8 @@ static void fill_services(struct server *server, const struct config *config)
         server->session_times = (struct session_times){.browser_idle_ms = config->session_idle_ms,
                                                        .browser_ms = config->session_browser_ms,
                                                        .cli_ms = config->session_cli_ms,
-                                                       .token_ms = config->session_token_ms};
+                                                       .token_ms = config->session_token_ms,
+                                                       .key_ms = config->session_key_ms};
         server->services.session_times = &server->session_times;
         server->services.version = SERVER_VERSION;
 }

@@ -340,6 +340,16 @@ def test_a_key_rotates_with_an_overlap(make_server):
                              {})
 
 
+def test_a_key_without_an_end_gets_the_operators(make_server):
+    server = make_server(options=["--sessions-key", "24h"]).start()
+    tenant = new_tenant(server)
+    one = Client(tenant)
+    made = tenant.admin.api.ok("POST", f"{one.path}/keys", {"name": "default"})
+    server.set_clock_offset_ms(24 * 3600 * 1000 + 1000)
+    server.api(made["secret"]).refused("UNAUTHENTICATED", "GET", "/v1/whoami")
+    assert "expires_at" in made["key"]
+
+
 def test_the_last_use_of_a_key_is_kept_to_the_hour(make_server):
     server = make_server().start()
     tenant = new_tenant(server)
