@@ -129,7 +129,8 @@ static bool append_events(struct call *call, struct tx *tx, struct err *err)
         return true;
 }
 
-/* A handler that did not ask whether the caller may do it to this resource changes nothing and shows nothing. */
+/* A handler that did not ask whether the caller may do it to this resource changes nothing and shows
+ * nothing. */
 static bool resource_asked(const struct call *call, struct err *err)
 {
         if (!call->req.resource_open || call->req.resource_asked)
