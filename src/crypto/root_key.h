@@ -22,9 +22,6 @@ struct root_key_ops {
         /* In the arena: a zeroing one. BAD_SIGNATURE when it was altered or is by another key. */
         bool (*unwrap)(struct root_key *root, struct arena *arena, struct str wrapped, struct str *ret_key,
                        struct err *err);
-        /* What now wraps, for people: a key's name and version. */
-        bool (*version)(struct root_key *root, struct arena *arena, struct str *ret_version,
-                        struct err *err);
         void (*free)(struct root_key *root);
 };
 

@@ -141,7 +141,7 @@ static bool take_host(struct str authority, char ret_host[HOST_MAX + 1])
         if (authority.len > 0 && authority.ptr[0] == '[') {
                 if (end < 0)
                         return false;
-                host = str_slice(authority, 1, (size_t)end);
+                host = str_slice(authority, 1, (size_t)end - 1);
                 port = str_slice(authority, (size_t)end + 1, authority.len);
         } else if (end >= 0) {
                 host = str_slice(authority, 0, (size_t)end);

@@ -21,8 +21,8 @@ static void status_to_api(struct request *req, struct api_root_key *out)
         };
 }
 
-FIBER_FN bool root_key_get(struct request *req, const struct api_root_key_get_in *in, struct api_root_key *out,
-                           struct err *err)
+FIBER_FN bool root_key_get(struct request *req, const struct api_root_key_get_in *in,
+                           struct api_root_key *out, struct err *err)
 {
         (void)in;
         (void)err;

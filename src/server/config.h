@@ -23,6 +23,9 @@ struct config {
         struct str data_folder;
         struct str root_key_file; /* "": root.key in the data folder */
         struct str region;
+        struct str root_provider;
+        struct str root_pkcs11_module, root_pkcs11_token, root_pkcs11_key, root_pkcs11_pin_file;
+        struct str root_vault_url, root_vault_mount, root_vault_key, root_vault_token_file, root_vault_ca;
         bool providers_allow_loopback;
         int64_t providers_timeout_ms;
         struct str node_regions, region_urls;

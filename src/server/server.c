@@ -15,6 +15,7 @@
 #include "identity/authenticate.h"
 #include "identity/oidc.h"
 #include "keys/providers.h"
+#include "keys/root_providers.h"
 #include "keys/rotation.h"
 #include "keys/tenant_keys.h"
 #include "server/rate_shared.h"
@@ -95,6 +96,34 @@ static bool open_store(struct server *server, const struct config *config, struc
         return store_open(&options, &server->store, err);
 }
 
+static const char *copy(struct server *server, struct str text)
+{
+        const char *copied = arena_str(&server->strings, text).ptr;
+
+        return copied ? copied : "";
+}
+
+/* What protects the key file; nothing but its mode unless configured. */
+static bool open_root_provider(struct server *server, const struct config *config, struct err *err)
+{
+        struct root_pkcs11_config pkcs11 = {copy(server, config->root_pkcs11_module),
+                                            copy(server, config->root_pkcs11_token),
+                                            copy(server, config->root_pkcs11_key),
+                                            copy(server, config->root_pkcs11_pin_file)};
+        struct root_vault_config vault = {
+                copy(server, config->root_vault_url), copy(server, config->root_vault_mount),
+                copy(server, config->root_vault_key), copy(server, config->root_vault_token_file),
+                copy(server, config->root_vault_ca)};
+
+        if (!arena_check(&server->strings, err))
+                return false;
+        if (str_is(config->root_provider, "pkcs11"))
+                return root_pkcs11_open(&pkcs11, &server->root, err);
+        if (str_is(config->root_provider, "vault"))
+                return root_vault_open(&vault, &server->root, err);
+        return true;
+}
+
 static bool open_root_key(struct server *server, const struct config *config, struct err *err)
 {
         struct str path = config->root_key_file;
@@ -103,7 +132,8 @@ static bool open_root_key(struct server *server, const struct config *config, st
                 path = arena_printf(&server->strings, "%.*s/root.key", STR_ARG(config->data_folder));
         else
                 path = arena_str(&server->strings, path);
-        return arena_check(&server->strings, err) && envelope_open(path.ptr, &server->envelope, err);
+        return arena_check(&server->strings, err) && open_root_provider(server, config, err) &&
+               envelope_open_by(path.ptr, server->root, &server->envelope, err);
 }
 
 static void fill_services(struct server *server, const struct config *config)
@@ -385,6 +415,7 @@ void server_stop(struct server *server)
         deletion_free(server->services.deletion);
         tenant_keys_free(server->keys);
         envelope_free(server->envelope);
+        root_key_free(server->root);
         rate_table_free(server->pipeline.rates);
         rate_table_free(server->pipeline.rates_addresses);
         metrics_free(server->pipeline.metrics);

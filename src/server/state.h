@@ -17,6 +17,7 @@ struct server {
         struct log_signer signer;
         struct session_times session_times;
         struct envelope *envelope;
+        struct root_key *root; /* what protects the root key file; NULL: its mode alone */
         struct tenant_keys *keys;
         struct store *store;
         struct loops *loops;

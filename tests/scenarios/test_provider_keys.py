@@ -128,6 +128,12 @@ def test_what_says_neither_yes_nor_no_is_unverified(place, provider, status):
     assert len(provider.asked) == 1, "a redirect is not followed"
 
 
+def test_an_ipv6_address_is_taken(place, provider):
+    made = place.admin.api.ok("POST", place.keys, {"provider": "openai_compatible", "name": "six", "secret": GOOD,
+                                                   "base_url": "http://[::1]:1/v1"})
+    assert made["base_url"] == "http://[::1]:1/v1" and made["versions"][0]["state"] == "unverified"
+
+
 def test_an_unreachable_provider_is_unverified(place, provider):
     provider.close()
     assert store(place, provider)["versions"][0]["state"] == "unverified"
