@@ -7,7 +7,8 @@
   actions  submit, decide, claim, report by 64 clients, durable; what the signature checks cost of it
   log      durable appends to the tamper-evident log, against plain SQLite
   store    SQLite and PostgreSQL side by side: rates, what row-level security costs, one node and two, a node's death
-  identity  what it costs to know who holds a credential that was verified already, and to verify a JWT
+  identity  what it costs to know who holds a credential that was verified already, and to verify a JWT; log-ins
+            by password, and what other requests feel of them
   memory   idle server and executor
   http     10,000 idle keep-alive connections
   tenancy  authorization with warm caches; 100,000 tenants: start, memory, creation, pages
@@ -144,7 +145,7 @@ def bench_log(world, options, _folder, report):
     report.note("… against SQLite alone, same bytes and batches", f"{ratio:.2f}")
 
 
-def bench_identity(world, options, _folder, report):
+def bench_identity(world, options, folder, report):
     command = [options.build / "tests/bench/identity/identity_bench", "--seconds", str(options.seconds)]
     rounds = [run_lines(report, "identity", command) for _ in range(options.rounds)]
 
@@ -160,6 +161,9 @@ def bench_identity(world, options, _folder, report):
     for name in rounds[0]:
         ratio = world.median([one[name]["ratio"] for one in rounds])
         report.row(f"a token verified, {name}, over OpenSSL's verification", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
+    import bench_passwords
+
+    bench_passwords.bench(world, options, folder, report, run_lines)
 
 
 def bench_access(world, options, report):
