@@ -97,7 +97,8 @@ struct request {
          */
         bool log_stranger;
         bool streaming; /* the reply's head is on the wire already */
-        /* A JSON array for the member `problems` of a refusal: all mistakes of a document; {NULL, 0}: none. */
+        /* A JSON array for the member `problems` of a refusal: all mistakes of a document; {NULL, 0}: none.
+         */
         struct str problems_json;
 
         const struct request_ops *ops; /* the pipeline's */

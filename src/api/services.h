@@ -40,7 +40,7 @@ struct services {
         struct deletion *deletion; /* tenancy/deletion/deletion.h */
         struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */
         struct regions *regions;   /* tenancy/regions.h */
-        struct rotation *rotation;   /* keys/rotation.h: of the root key */
+        struct rotation *rotation; /* keys/rotation.h: of the root key */
         struct providers *providers; /* keys/providers.h: how model providers are reached */
         struct str region;           /* this node's; home region of new tenants */
         struct str url;      /* where browsers and issuers reach the server: "https://host", no slash */

@@ -99,7 +99,8 @@ static void every_default_fits_its_own_parameter(void **state)
 
                 arena_init(&arena, 1 << 20);
                 /* What has no default must be given. */
-                if (!fill(&arena, catalogue_at(i)->name, NULL, &found, &err) && err.code != ERR_MISSING_FIELD)
+                if (!fill(&arena, catalogue_at(i)->name, NULL, &found, &err) &&
+                    err.code != ERR_MISSING_FIELD)
                         fail_msg("%s: %s", catalogue_at(i)->name, err.message);
         }
 }

@@ -134,7 +134,7 @@ static const struct vector vectors[] = {
                                "e9f319654d"
                                "be49b0f02b95835bac568c71f8a18cdde9ab68617574684461746158"
                                "81" RP_HASH "4100000000d5aa33581e8ca478e20fe713f5d32ff20020ce9f840ed96599580"
-                                            "cd140fbc7bb3230633f50f6"
+                               "cd140fbc7bb3230633f50f6"
                                "1041aff73308ae71caa8a2bda401010327200621582044e06ddd331c36a8dc667bab52bcae63"
                                "486c916aa5"
                                "e339e6acebaa84934bf832",

@@ -80,20 +80,19 @@ static void show_self(struct page *page, const struct principal *principal, cons
         for (size_t i = 0; i < self->person.role_count; i++)
                 HTML(page, "<dd class=\"role\">{}</dd>\n", self->person.role_names[i]);
         if (self->realm.ptr) {
-                        term(page, TEXT_ACCOUNT_REALM);
-                        HTML(page, "<dd id=\"realm\">{}</dd>\n", self->realm);
+                term(page, TEXT_ACCOUNT_REALM);
+                HTML(page, "<dd id=\"realm\">{}</dd>\n", self->realm);
         }
         if (principal->expires_ms > 0) {
-                        clock_format(principal->expires_ms, until);
-                        term(page, TEXT_ACCOUNT_UNTIL);
-                        HTML(page, "<dd><time datetime=\"{}\">{}</time></dd>\n", str_from(until),
-                             str_from(until));
+                clock_format(principal->expires_ms, until);
+                term(page, TEXT_ACCOUNT_UNTIL);
+                HTML(page, "<dd><time datetime=\"{}\">{}</time></dd>\n", str_from(until), str_from(until));
         }
         HTML(page, "</dl>\n");
 }
 
 FIBER_FN bool account_page(struct request *req, const struct api_account_page_in *in, struct api_text *out,
-                          struct err *err)
+                           struct err *err)
 {
         const struct principal *principal = &req->principal;
         struct cell_ref cell = {id_str(&principal->tenant), principal->region};

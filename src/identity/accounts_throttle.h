@@ -33,7 +33,8 @@ void throttle_free(struct throttle *throttle);
 /* Who tries what. Views. */
 struct throttle_try {
         struct str tenant;
-        struct str account; /* the folded login name, or the principal's id for a second factor; empty: only the source counts */
+        struct str account; /* the folded login name, or the principal's id for a second factor; empty: only
+                               the source counts */
         struct str source;  /* the client's address, text */
         struct str device;  /* the id of a browser that is known to the account; {NULL, 0}: a stranger */
 };

@@ -66,9 +66,9 @@ struct identity_principal {
         struct str id;
         enum principal_kind kind;
         struct str name;
-        uint32_t roles;             /* to be bound at its creation: bits of enum role */
-        struct str created_by;      /* a principal's id; {NULL, 0}: the program */
-        struct str *role_names;     /* what it holds by bindings of its own; filled when it was read or made */
+        uint32_t roles;         /* to be bound at its creation: bits of enum role */
+        struct str created_by;  /* a principal's id; {NULL, 0}: the program */
+        struct str *role_names; /* what it holds by bindings of its own; filled when it was read or made */
         size_t role_count;
         struct str workspace; /* the only one it may act in; {NULL, 0}: any */
         bool disabled;

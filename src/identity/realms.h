@@ -57,7 +57,7 @@ bool realm_check(const struct oidc *oidc, const struct realm *realm, bool has_se
 
 /* Fills id, version, created_ms; seals the secret ({NULL, 0}: none). ALREADY_EXISTS, LIMIT_REACHED. */
 bool realm_add(struct tx *tx, struct realm *realm, struct str secret, int64_t now_ms,
-                  struct err *err) MUST_USE;
+               struct err *err) MUST_USE;
 /*
  * All but id, name and created_ms. `secret` {NULL, 0}: the sealed one in `realm` stays.
  * PRECONDITION_FAILED when the version is another by now.

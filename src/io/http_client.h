@@ -31,8 +31,8 @@ struct http_stream;
 struct tls_client;
 
 struct http_client_config {
-        struct tls_client *tls;  /* borrowed; NULL = https:// URLs are refused */
-        struct str user_agent;   /* "" = none */
+        struct tls_client *tls; /* borrowed; NULL = https:// URLs are refused */
+        struct str user_agent;  /* "" = none */
         /* Asked before each connection, on any thread; NULL = every address is good. See net_is_public. */
         bool (*address_is_good)(const struct sockaddr *address);
         unsigned idle_max;       /* 32: connections kept */

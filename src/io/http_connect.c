@@ -152,8 +152,9 @@ static FIBER_FN bool connect_host(struct http_client *client, const struct http_
                 return false;
         err_set(err, ERR_UPSTREAM_UNREACHABLE, "the name has no address that may be called");
         for (struct addrinfo *at = list; at && !is_connected; at = at->ai_next)
-                is_connected = (!client->config.address_is_good || client->config.address_is_good(at->ai_addr)) &&
-                               connect_to(client, at->ai_addr, at->ai_addrlen, deadline_us, ret_conn, err);
+                is_connected =
+                        (!client->config.address_is_good || client->config.address_is_good(at->ai_addr)) &&
+                        connect_to(client, at->ai_addr, at->ai_addrlen, deadline_us, ret_conn, err);
         freeaddrinfo(list);
         return is_connected || err_prefix(err, "%.*s", STR_ARG(origin->authority));
 }

@@ -233,5 +233,5 @@ def test_every_program_speaks_json(make_server, tmp_path):
 
     process = harness.Process(["server", "--json", "--data-folder", tmp_path / "data", "--listen-port", "0"])
     started = json.loads(process.wait_for('^{.*"api_key".*}$').group())
-    assert set(started) == {"url", "tenant", "workspace", "api_key"}
+    assert set(started) == {"url", "tenant", "workspace", "api_key", "link"}
     assert process.stop() == 0
