@@ -106,10 +106,9 @@ static const char *copy(struct server *server, struct str text)
 /* What protects the key file; nothing but its mode unless configured. */
 static bool open_root_provider(struct server *server, const struct config *config, struct err *err)
 {
-        struct root_pkcs11_config pkcs11 = {copy(server, config->root_pkcs11_module),
-                                            copy(server, config->root_pkcs11_token),
-                                            copy(server, config->root_pkcs11_key),
-                                            copy(server, config->root_pkcs11_pin_file)};
+        struct root_pkcs11_config pkcs11 = {
+                copy(server, config->root_pkcs11_module), copy(server, config->root_pkcs11_token),
+                copy(server, config->root_pkcs11_key), copy(server, config->root_pkcs11_pin_file)};
         struct root_vault_config vault = {
                 copy(server, config->root_vault_url), copy(server, config->root_vault_mount),
                 copy(server, config->root_vault_key), copy(server, config->root_vault_token_file),
@@ -336,8 +335,9 @@ static bool start_steps(struct server *server, const struct config *config, stru
                          &server->services.regions, err))
                 return false;
         server->services.identity = identity_new(&server->services);
+        server->services.throttle = throttle_new();
         server->services.places = places_new(&server->services);
-        if (!server->services.identity || !server->services.places)
+        if (!server->services.identity || !server->services.throttle || !server->services.places)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         if (!oidc_new(&server->services,
                       &(struct oidc_options){config->private_issuers, config->issuer_refetch_ms},

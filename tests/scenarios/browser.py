@@ -33,7 +33,7 @@ def text(count):
 
 
 def credential_hash(server, token):
-    line = next(line for line in (server.data / "root.key").read_text().splitlines() if line.startswith("current "))
+    line = next(line for line in (server.data / "root.key").read_text().splitlines() if line.startswith("derive "))
     _, version, key = line.split()
     derived = HKDF(hashes.SHA256(), 32, b"countersign/derive", b"credential-hash").derive(base64.b64decode(key))
     return hmac.digest(derived, token.encode(), hashlib.sha256), int(version)
