@@ -6,6 +6,7 @@
 #include "access/rules_private.h"
 #include "api/route.h"
 #include "api/services.h"
+#include "base/clock.h"
 #include "base/heap.h"
 
 enum { SCRATCH_BYTES = 256 * 1024 };
@@ -72,6 +73,30 @@ bool access_check(struct request *req, enum permission permission, const struct 
                   struct err *err)
 {
         return check(req, permission, resource, err);
+}
+
+bool access_still_allowed(struct request *req, bool *ret, struct err *err)
+{
+        _cleanup_(access_rules_releasep) struct access_rules *rules = NULL;
+        const struct access_request *access = req->access;
+        struct access_facts facts;
+        ARENA_SCOPED scratch = {0};
+
+        *ret = false;
+        if (!access)
+                return true;
+        rules = access_rules_quick(req->services->access, id_str(&req->principal.id));
+        if (!rules &&
+            !access_rules_load(access_env(access->access), req->tx, id_str(&req->principal.id), &rules, err))
+                return false;
+        arena_init(&scratch, SCRATCH_BYTES);
+        facts = access->facts;
+        facts.now_ms = clock_now_ms();
+        facts.groups = access_rules_groups(rules, &facts.group_count);
+        *ret = access_decide(access_env(access->access), rules,
+                             access_ask_ours((unsigned)req->route->permission), &facts, &scratch)
+                       .verdict == ACCESS_ALLOW;
+        return true;
 }
 
 /* ---- nobody raises themselves ------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  * CloudEvent 1.0 in its JSON format; its number in the outbox is the event's id
  * on the stream, so that Last-Event-ID continues without loss or repetition.
  */
+#include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/notify.h"
 #include "api/outbox_sql.h"
@@ -46,6 +47,8 @@ static bool read_batch(struct request *req, void *arg, struct err *err)
         batch->count = 0;
         /* A stream outlives its request's authentication: a revoked key reads no further. */
         if (!identity_still_stands(req->tx, &req->principal, clock_now_ms(), &batch->stands, err))
+                return false;
+        if (batch->stands && !access_still_allowed(req, &batch->stands, err))
                 return false;
         if (!batch->stands)
                 return true;

@@ -318,3 +318,13 @@ def test_the_log_names_what_decided(tenant, access):
     found = [e["event"] for e in entries if request in str(e["event"])]
     assert found and ban["id"] in str(found[0]) and "action.read" in str(found[0]), found
     assert any(binding["id"] in str(e["event"]) for e in entries)
+
+
+def test_a_stream_ends_when_its_reader_may_no_more(tenant, access):
+    ann = tenant.person("user")
+    binding = access.bind(ann.id, "viewer")
+    with ann.api.request("GET", f"{tenant.path}/events", stream=True) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == b": ping"
+        access.unbind(binding)
+        assert not any(b"binding.deleted" in line for line in lines)  # it ends, and tells nothing more
