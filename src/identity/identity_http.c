@@ -139,6 +139,36 @@ bool principal_list(struct request *req, const struct api_principal_list_in *in,
         return arena_check(req->arena, err);
 }
 
+/* Built-in roles as bits; the tenant's own are left for bind_own_roles. */
+static bool read_roles(struct request *req, const struct api_principal_create *body, uint32_t *ret_roles,
+                       struct err *err)
+{
+        for (size_t i = 0; i < body->roles_count; i++) {
+                struct access_named_role named;
+
+                if (!access_role_find(req->tx, body->roles[i], req->principal.platform, &named, err))
+                        return err_set_at(err, ERR_BAD_FIELD, "/roles", "there is no role \"%.*s\"",
+                                          STR_ARG(body->roles[i]));
+                if (named.built_in)
+                        *ret_roles |= ROLE_BIT(named.role);
+        }
+        return true;
+}
+
+static bool bind_own_roles(struct request *req, const struct api_principal_create *body,
+                           struct str principal, struct err *err)
+{
+        enum role built_in;
+
+        for (size_t i = 0; i < body->roles_count; i++) {
+                struct access_binding binding = {.principal = principal, .role = body->roles[i]};
+
+                if (!role_from(body->roles[i], &built_in) && !access_binding_make(req, &binding, err))
+                        return false;
+        }
+        return true;
+}
+
 bool principal_create(struct request *req, const struct api_principal_create_in *in,
                       struct api_principal *out, struct err *err)
 {
@@ -146,18 +176,14 @@ bool principal_create(struct request *req, const struct api_principal_create_in 
 
         if (!principal_kind_from(str_from(api_principal_create_kind_name(in->body.kind)), &principal.kind))
                 return err_set_at(err, ERR_BAD_FIELD, "/kind", "this kind cannot be created here");
-        for (size_t i = 0; i < in->body.roles_count; i++) {
-                enum role role;
-
-                if (!role_from(in->body.roles[i], &role))
-                        return err_set_at(err, ERR_BAD_FIELD, "/roles", "an unknown role");
-                principal.roles |= ROLE_BIT(role);
-        }
-        if (!identity_roles_check(principal.kind, principal.roles, err) ||
+        if (!read_roles(req, &in->body, &principal.roles, err) ||
+            !identity_roles_check(principal.kind, principal.roles, err) ||
             !access_check_grant_roles(req, principal.roles, err))
                 return false;
         principal.created_by = id_str(&req->principal.id);
-        if (!identity_principal_create(req->tx, &principal, req->now_ms, err))
+        if (!identity_principal_create(req->tx, &principal, req->now_ms, err) ||
+            !bind_own_roles(req, &in->body, principal.id, err) ||
+            !access_role_names_of(req->tx, principal.id, &principal.role_names, &principal.role_count, err))
                 return false;
         request_log_resource(req, "principal", principal.id);
         request_log_detail(req, "kind", str_from(principal_kind_name(principal.kind)));

@@ -328,3 +328,13 @@ def test_a_stream_ends_when_its_reader_may_no_more(tenant, access):
         assert next(lines) == b": ping"
         access.unbind(binding)
         assert not any(b"binding.deleted" in line for line in lines)  # it ends, and tells nothing more
+
+
+def test_a_principal_begins_with_roles_of_the_tenants_own_too(tenant, access):
+    role = access.role(["action.read"])
+    ann = tenant.person("user", [role["name"], "Approver"], "ann")
+    assert sorted(access.api.ok("GET", f"{tenant.path}/principals/{ann.id}")["roles"]) == sorted([role["name"], "approver"])
+    ann.api.ok("GET", tenant.actions)
+    wrong = access.api.refused("BAD_FIELD", "POST", f"{tenant.path}/principals",
+                               {"kind": "user", "name": "ben", "roles": ["no-such-role"]})
+    assert wrong["pointer"] == "/roles"
