@@ -138,6 +138,8 @@ def test_a_passkey_is_added_on_the_page(place):
     policy = page.response.headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy and "default-src 'none'" in policy
     assert browser.get("/webauthn.js").response.headers["Content-Type"].startswith("text/javascript")
+    # An API key is not a person who logs in.
+    assert local.person.api.request("GET", "/account/passkeys").status_code == 403
     passkey = Passkey(place.server.origin)
     form = page.form("/account/passkeys")
     fields = {**form["fields"], **passkey.fill_create(form), "name": "my phone"}
