@@ -19,7 +19,7 @@ KEYWORDS = {'type', 'description', 'format', 'minLength', 'maxLength', 'pattern'
             'items', 'minItems', 'maxItems', 'properties', 'required', 'additionalProperties', 'x-json',
             'maxProperties', 'title', 'example', 'examples'}
 COUNTERSIGN = {'permission', 'scope', 'transaction', 'log', 'log-action', 'idempotent', 'body-limit', 'wait',
-               'path-tail', 'late', 'any-query',
+               'path-tail', 'late', 'secrets', 'any-query',
                'second-factor', 'oauth-errors'}
 
 
@@ -132,6 +132,7 @@ class Operation:
     body_limit: int
     path_tail: bool
     late: bool
+    secrets: bool
     any_query: bool
     second_factor: int
     oauth_errors: bool
@@ -308,7 +309,7 @@ class Contract:
             scope=about['scope'], transaction=about['transaction'], log=about['log'],
             log_action=about.get('log-action', '.'.join(name.rsplit('_', 1))), idempotent=about.get('idempotent', False),
             body_limit=about.get('body-limit', 65536), path_tail=about.get('path-tail', False),
-            late=about.get('late', False),
+            late=about.get('late', False), secrets=about.get('secrets', False),
             any_query=about.get('any-query', False), second_factor=about.get('second-factor', 0),
             oauth_errors=about.get('oauth-errors', False),
             parameters=self.parameters(name, shared + body.get('parameters', []), path_names,

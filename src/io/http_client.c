@@ -234,11 +234,13 @@ static FIBER_FN bool stream_open(struct http_client *client, const struct http_c
 {
         struct http_origin origin;
         struct http_stream *stream;
-        BUF_SCOPED head = {0};
+        /* It may carry a credential: wiped, and with room at once, so that growing leaves no copy behind. */
+        __attribute__((cleanup(buf_done_zeroing))) struct buf head = {0};
         BUF_SCOPED key = {0};
         bool is_open;
 
         buf_init(&head, 256 * 1024);
+        (void)buf_reserve(&head, 4096);
         buf_init(&key, 1024);
         if (!http_origin_parse(call, &origin, err) || !request_build(client, call, &origin, &head, err))
                 return false;

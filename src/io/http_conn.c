@@ -42,8 +42,16 @@ static struct http_exchange *exchange_take(struct http_listener *listener)
         return x;
 }
 
+/* The request carried secrets (its arena zeroes): its bytes go as well, but for the first `keep` ones. */
+static void exchange_wipe(struct http_exchange *x, size_t keep)
+{
+        if (x->arena.zeroing)
+                explicit_bzero(x->in + keep, x->in_size_bytes - keep);
+}
+
 static void exchange_free(struct http_exchange *x)
 {
+        exchange_wipe(x, 0);
         arena_done(&x->arena);
         heap_free(x->in);
         heap_free(x);
@@ -60,12 +68,15 @@ void exchanges_free(struct http_listener *listener)
         listener->n_free_exchanges = 0;
 }
 
-/* Ready for the next request; keeps the input buffer and the arena's first block. */
-static void exchange_reset(struct http_exchange *x)
+/* Ready for the next request, of which `keep` bytes are here; keeps the input buffer and the arena's first
+ * block. */
+static void exchange_reset(struct http_exchange *x, size_t keep)
 {
         struct http_exchange kept = {.conn = x->conn, .in = x->in, .in_size_bytes = x->in_size_bytes};
 
+        exchange_wipe(x, keep);
         arena_reset(&x->arena);
+        x->arena.zeroing = false;
         kept.arena = x->arena;
         *x = kept;
 }
@@ -76,7 +87,7 @@ static void exchange_put_back(struct http_listener *listener, struct http_exchan
                 exchange_free(x);
                 return;
         }
-        exchange_reset(x);
+        exchange_reset(x, 0);
         x->conn = NULL;
         x->next_free = listener->free_exchanges;
         listener->free_exchanges = x;
@@ -362,7 +373,7 @@ static void conn_request_done(struct loop_task *task)
         if (left > 0) {
                 /* The next request was sent before this one's reply (RFC 9112 section 9.3.2). */
                 memmove(x->in, x->raw + x->raw_at, left);
-                exchange_reset(x);
+                exchange_reset(x, left);
                 x->in_len = left;
                 conn->state = CONN_HEAD;
                 conn_deadline(conn, listener->server->config.head_timeout_ms);

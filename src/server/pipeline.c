@@ -323,6 +323,9 @@ static FIBER_FN bool read_body(struct call *call, struct err *err)
                 return err_set_at(err, ERR_UNSUPPORTED_MEDIA, "Content-Type", "this operation takes %s",
                                   route->body_media);
         call->api.has_body = true;
+        /* Before the first byte is read: what the body carries is wiped with the request. */
+        if (route->secrets)
+                http_exchange_arena(call->x)->zeroing = true;
         return http_body_read_all(call->x, route->body_limit, &call->api.body, err);
 }
 
