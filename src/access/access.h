@@ -83,8 +83,8 @@ bool access_check_resource(struct request *req, const struct access_resource *re
 bool access_check(struct request *req, enum permission permission, const struct access_resource *resource,
                   struct err *err) MUST_USE;
 /*
- * Whether the row's permission still holds, for what goes on after the request began; in a transaction on the
- * tenant's home cell.
+ * Whether the row's permission still holds, for what goes on after the request began; in a transaction on
+ * the tenant's home cell.
  */
 bool access_still_allowed(struct request *req, bool *ret, struct err *err) MUST_USE;
 /* FORBIDDEN for the permission, in words; `answer` may say which binding decided. */
