@@ -15,8 +15,7 @@
 
 enum { WORKSPACES_SHOWN = 20, URL_MOST_BYTES = 4096 };
 
-/* ---- who is signed in ------------------------------------------------------------------------------------
- */
+/* ---- who is signed in ------------------------------------------------------------------------------- */
 
 struct self {
         const struct principal *principal;
@@ -109,8 +108,7 @@ FIBER_FN bool account_page(struct request *req, const struct api_account_page_in
         return page_end(&page, out, err);
 }
 
-/* ---- signing out here
- * --------------------------------------------------------------------------------------- */
+/* ---- signing out here ------------------------------------------------------------------------------- */
 
 FIBER_FN bool logout_get(struct request *req, const struct api_logout_get_in *in, struct api_text *out,
                          struct err *err)
@@ -191,8 +189,7 @@ FIBER_FN bool logout_do(struct request *req, const struct api_logout_do_in *in, 
         return page_end(&page, out, err);
 }
 
-/* ---- as the issuer says
- * ---------------------------------------------------------------------------------------- */
+/* ---- as the issuer says ----------------------------------------------------------------------------- */
 
 struct ended {
         struct str realm;

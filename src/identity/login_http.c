@@ -22,8 +22,7 @@ struct str realm_uri(struct request *req, struct str tenant, struct str realm, c
                             STR_ARG(tenant), STR_ARG(realm), rest);
 }
 
-/* ---- which tenant, which realm -------------------------------------------------------------------------
- */
+/* ---- which tenant, which realm ---------------------------------------------------------------------- */
 
 struct tenant_look {
         struct str tenant;
@@ -94,8 +93,7 @@ static FIBER_FN bool find_realm(struct request *req, struct str tenant, struct r
         return cell_read(req->services->store, &cell, req->arena, realm_work, look, err);
 }
 
-/* ---- the page to begin at
- * ---------------------------------------------------------------------------------- */
+/* ---- the page to begin at --------------------------------------------------------------------------- */
 
 static void ask_for_tenant(struct page *page, struct str tenant, bool unknown, struct str return_to)
 {
@@ -175,8 +173,7 @@ FIBER_FN bool login_get(struct request *req, const struct api_login_get_in *in, 
         return page_end(&page, out, err);
 }
 
-/* ---- to the issuer
- * ------------------------------------------------------------------------------------------- */
+/* ---- to the issuer ---------------------------------------------------------------------------------- */
 
 static void write_request(struct request *req, const struct realm *realm, const struct login_state *state,
                           struct str sealed, struct buf *url)
@@ -221,8 +218,7 @@ FIBER_FN bool login_start(struct request *req, const struct api_login_start_in *
         return arena_check(req->arena, err);
 }
 
-/* ---- and back: the code for a token --------------------------------------------------------------------
- */
+/* ---- and back: the code for a token ----------------------------------------------------------------- */
 
 /* RFC 6749 section 2.3.1: both parts are form-encoded before base64. */
 static struct str basic_credentials(struct arena *arena, struct str id, struct str secret)
@@ -300,8 +296,7 @@ static FIBER_FN bool check_id_token(struct request *req, const struct realm *rea
                jose_claims_check(ret, &expect, ret_claims, err);
 }
 
-/* ---- and in --------------------------------------------------------------------------------------------
- */
+/* ---- and in ----------------------------------------------------------------------------------------- */
 
 struct finish {
         const struct realm *realm;
@@ -384,7 +379,7 @@ static bool finish_work(struct request *req, void *arg, struct err *err)
         return true;
 }
 
-/* ---- what did not work -------------------------------------------------------------------------------- */
+/* ---- what did not work ------------------------------------------------------------------------------ */
 
 struct denial {
         const struct request *req;

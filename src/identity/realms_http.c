@@ -86,7 +86,7 @@ static void tell(struct request *req, const char *type, struct str id)
         request_event(req, type, id, buf_str(&buf));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 bool realm_list(struct request *req, const struct api_realm_list_in *in, struct api_realm_list *out,
                 struct err *err)
@@ -120,8 +120,7 @@ bool realm_get(struct request *req, const struct api_realm_get_in *in, struct ap
         return to_api(req, &realm, out, err);
 }
 
-/* ---- the directory: whose an issuer's tokens are ---------------------------------------------------------
- */
+/* ---- the directory: whose an issuer's tokens are ---------------------------------------------------- */
 
 struct announce {
         struct str tenant;
@@ -165,8 +164,7 @@ static FIBER_FN bool in_directory(struct request *req, const struct realm *realm
         return cell_write(req->services->store, &CELL_DIRECTORY, req->arena, work, &announce, err);
 }
 
-/* ---- changes
- * ----------------------------------------------------------------------------------------------- */
+/* ---- changes ---------------------------------------------------------------------------------------- */
 
 struct change {
         struct realm realm;

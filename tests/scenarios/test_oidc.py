@@ -459,6 +459,20 @@ def test_a_page_of_ours_is_gone_back_to(tenant, issuer, realm, browser):
     assert browser.sign_in(tenant, realm, "/account?a=b").headers["Location"] == "/account?a=b"
 
 
+def test_the_command_lines_log_in_goes_through_the_issuer(tenant, issuer, realm, browser):
+    query = urllib.parse.urlencode({"response_type": "code", "client_id": "countersign-cli", "state": "s" * 43,
+                                    "redirect_uri": "http://127.0.0.1:8123/callback", "code_challenge": "c" * 43,
+                                    "code_challenge_method": "S256"})
+    wanted = f"/oauth2/authorize?{query}"
+    sent = browser.get(wanted)
+    assert sent.status_code == 303, sent.text
+    page = browser.get(sent.headers["Location"] + f"&tenant={tenant.name}")
+    way = re.search(r'href="(/login/oidc/[^"]+)"', page.text).group(1).replace("&amp;", "&")
+    reply = browser.get(browser.go_there(browser.get(way).headers["Location"]))
+    assert (reply.status_code, reply.headers["Location"]) == (303, wanted), reply.text
+    assert browser.get(wanted).status_code in (200, 400), "signed in, and asked"
+
+
 def test_the_issuer_may_say_no(tenant, issuer, realm, browser):
     state = query_of(browser.begin(tenant, realm))["state"]
     query = urllib.parse.urlencode({"state": state, "error": "access_denied", "iss": issuer.url})
