@@ -39,11 +39,12 @@ bool challenge_make(const struct services *services, struct arena *arena, const 
                     struct str tenant, struct str whose, int64_t now_ms, struct challenge *ret,
                     struct err *err)
 {
+        int64_t expires_ms = now_ms + CHALLENGE_MS;
         struct str text;
 
         random_bytes(ret->bytes, CHALLENGE_SIZE);
         text = arena_printf(arena, "%.*s|%.*s|%lld|%.*s", STR_ARG(tenant), STR_ARG(whose),
-                            (long long)(now_ms + CHALLENGE_MS),
+                            (long long)expires_ms,
                             STR_ARG(base64url_encode(arena, str_make(ret->bytes, CHALLENGE_SIZE))));
         return arena_check(arena, err) &&
                signed_text_make(services, arena, arena_printf(arena, "webauthn-%s", purpose).ptr, text,

@@ -105,13 +105,14 @@ static bool ask_for_factor(struct request *req, struct attempt *attempt, struct 
                            struct err *err)
 {
         const struct login *login = &attempt->login;
+        int64_t expires_ms = req->now_ms + STEP_MS;
         struct challenge challenge;
         struct str step;
         struct page page;
 
         step = arena_printf(req->arena, "%.*s|%.*s|%.*s|%.*s|%lld", STR_ARG(login->tenant),
                             STR_ARG(login->region), STR_ARG(login->principal), STR_ARG(login->folded),
-                            (long long)(req->now_ms + STEP_MS));
+                            (long long)expires_ms);
         if (!arena_check(req->arena, err) ||
             !signed_text_make(req->services, req->arena, STEP_PURPOSE, step, &step, err) ||
             !challenge_make(req->services, req->arena, "factor", login->tenant, login->principal,
