@@ -8,6 +8,7 @@
 
 As root the server runs as the user `postgres`, which Debian's package makes.
 """
+import itertools
 import os
 import pathlib
 import pwd
@@ -33,12 +34,14 @@ def as_postgres(command):
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *map(str, command)]
 
 
+_databases = itertools.count(1)
+
+
 class Place:
     """A server that runs, by what every connection to it needs."""
 
     def __init__(self, place):
         self.place = place
-        self.databases = 0
 
     def url(self, role, database):
         return f"{self.place} user={role} dbname={database}"
@@ -71,8 +74,8 @@ class Place:
 
     def database(self):
         """A new empty database that the owner's role may fill; its name."""
-        self.databases += 1
-        name = f"cs_{os.getpid()}_{id(self):x}_{self.databases}"
+        # Of the process, not of this object: another may have had its place in memory before.
+        name = f"cs_{os.getpid()}_{next(_databases)}"
         self.sql(f"CREATE DATABASE {name} OWNER {OWNER}")
         return name
 
