@@ -8,6 +8,7 @@ import harness
 from authenticator import PRESENT, Passkey
 from forms import browser_at
 from test_accounts import CHEAP, Local
+from test_executor import Stage
 
 
 class OurServer(harness.Server):
@@ -285,3 +286,60 @@ def test_a_person_decides_on_the_page(deciders):
     assert page.status == 200 and not page.forms
     # What is not there is not shown.
     assert other.get(f"/workspaces/{place.workspace}/actions/act_{'0' * 26}").status == 404
+
+
+# ---- the executor's own eyes: a real one, which pinned the roster and believes no server
+
+
+class PasskeyStage(Stage):
+    """Anna signs by a passkey that nothing but the roster knows."""
+
+    def __init__(self, server, folder):
+        super().__init__(server, folder)
+        self.passkey = Passkey("https://login.example")
+        tenant = self.tenant
+        members = [tenant.member(tenant.admin, "administrator"),
+                   {**tenant.member(self.anna, "approver"), "keys": [self.passkey.roster_key()]}]
+        payload = tenant.roster_bytes(members)
+        tenant.admin.api.ok("POST", f"{tenant.path}/roster", tenant.admin.key.envelope(harness.ROSTER, payload))
+
+    def approved(self, *_, **more):
+        action = self.bot.submit(parameters={"force": True}, **more)
+        signature = self.passkey.signature(harness.STATEMENT, base64.b64decode(action["statement"]))
+        self.anna.api.ok("POST", f"{self.tenant.actions}/{action['id']}/decisions",
+                         {"verdict": "approve", "signature": signature})
+        return action
+
+
+@pytest.fixture
+def passkey_stage(server, tmp_path):
+    made = PasskeyStage(server, tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_real_executor_runs_what_a_passkey_approved(passkey_stage):
+    passkey_stage.executor()
+    assert passkey_stage.ended(passkey_stage.approved())["state"] == "succeeded"
+    assert passkey_stage.engine.changes
+
+
+@pytest.mark.parametrize("part", ["sig", "authenticatorData", "clientDataJSON", "no"])
+def test_a_real_executor_refuses_an_altered_assertion(passkey_stage, part):
+    def lie(_, path, answer):
+        if path.endswith("/claim"):
+            signature = answer["envelope"]["signatures"][0]
+            if part == "no":
+                # What the approver would sign to reject the same statement.
+                signature.update(passkey_stage.passkey.signature(
+                    harness.REJECTION, base64.b64decode(answer["envelope"]["payload"])))
+            else:
+                raw = bytearray(base64.b64decode(signature[part]))
+                raw[-1] ^= 1
+                signature[part] = base64.b64encode(raw).decode()
+        return answer
+
+    executor = passkey_stage.lied_to(lie)
+    action = passkey_stage.approved()
+    executor.process.wait_for(f"action ended.*{action['id']}.*outcome=refused.*check 3")
+    assert passkey_stage.engine.changes == []
