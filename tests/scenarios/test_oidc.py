@@ -111,6 +111,8 @@ def test_a_person_signs_in_and_is_known_from_then_on(tenant, issuer, realm, brow
     assert me["roles"] == ["operator"]
     page = browser.account().text
     assert f'<dd id="tenant">{tenant.name}</dd>' in page and "corp" in page
+    two = browser.get("/account", headers={"Authorization": f"Bearer {tenant.admin.api.key}"})
+    assert two.status_code == 400, "two credentials"
 
     issuer.claims = {**issuer.claims, "name": "Alice B.", "roles": ["auditor"]}
     other = Browser(server)
@@ -213,6 +215,7 @@ def test_the_issuer_signs_people_out(tenant, issuer, realm, browser, server):
 def test_realms_are_made_changed_and_deleted(tenant, issuer, realm, browser):
     api, path = tenant.admin.api, f"{tenant.path}/realms"
     assert "client_secret" not in realm and api.ok("GET", path)["items"] == [realm]
+    assert api.ok("GET", f"{path}/{realm['id']}") == realm
     changed = api.ok("PATCH", f"{path}/{realm['id']}", {"clock_skew_s": 5}, headers={"If-Match": '"1"'})
     assert (changed["clock_skew_s"], changed["version"], changed["issuer"]) == (5, 2, realm["issuer"])
     api.refused("PRECONDITION_FAILED", "PATCH", f"{path}/{realm['id']}", {"clock_skew_s": 6},
