@@ -3,6 +3,7 @@
 #include "crypto/aead.h"
 #include "crypto/ed25519.h"
 #include "crypto/sha256.h"
+#include "crypto/webauthn_key.h"
 #include "vectors.h"
 
 #include <setjmp.h>
@@ -61,6 +62,28 @@ static void ed25519_signatures_are_judged_rightly(void **state)
 {
         (void)state;
         assert_in_range(run_file("wycheproof/ed25519_test.json", NULL, run_ed25519), 140, 1000);
+}
+
+/* ES256 by a COSE key, as passkeys sign (crypto/webauthn.h); WebAuthn's signatures are DER as these are. */
+static bool run_es256(const struct wycheproof_case *c)
+{
+        struct str point = vectors_hex(c->arena, json_get(c->group, "publicKey"), "uncompressed");
+        struct str message = vectors_hex(c->arena, c->test, "msg");
+        struct str cose;
+
+        assert_int_equal(point.len, 65);
+        cose = arena_printf(c->arena, "%s%32s%s%32s", "\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20", "",
+                            "\x22\x58\x20", "");
+        assert_int_equal(cose.len, 77);
+        memcpy((char *)cose.ptr + 10, point.ptr + 1, 32);
+        memcpy((char *)cose.ptr + 45, point.ptr + 33, 32);
+        return webauthn_key_verify(cose, &message, 1, vectors_hex(c->arena, c->test, "sig"), &err);
+}
+
+static void es256_signatures_are_judged_rightly(void **state)
+{
+        (void)state;
+        assert_in_range(run_file("wycheproof/ecdsa_secp256r1_sha256_test.json", NULL, run_es256), 480, 1000);
 }
 
 static bool fits_aes_gcm(const struct wycheproof_case *c)
@@ -133,6 +156,7 @@ int main(void)
         vectors_require("wycheproof");
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(ed25519_signatures_are_judged_rightly),
+                cmocka_unit_test(es256_signatures_are_judged_rightly),
                 cmocka_unit_test(aes_256_gcm_is_judged_rightly),
                 cmocka_unit_test(hkdf_is_judged_rightly),
                 cmocka_unit_test(hmac_is_judged_rightly),
