@@ -131,6 +131,43 @@ def test_a_token_ends_on_every_node_within_100_ms_with_session_or_agent(nodes):
         refused_within_100_ms(api)
 
 
+def test_a_binding_that_is_taken_away_or_a_ban_counts_on_every_node_within_100_ms(nodes):
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    for how in ("binding", "ban", "group"):
+        person = tenant.person("user", "guest")
+        api = at(two, person)
+        read = f"{tenant.path}/principals"
+
+        def bind(body):
+            return tenant.admin.api.ok("POST", f"{tenant.path}/bindings", body)["id"]
+
+        if how == "group":
+            group = tenant.admin.api.ok("POST", f"{tenant.path}/groups", {"name": "readers"})["id"]
+            tenant.admin.api.ok("PUT", f"{tenant.path}/groups/{group}/members/{person.id}")
+            binding = bind({"group": group, "role": "viewer"})
+        else:
+            binding = bind({"principal": person.id, "role": "viewer"})
+        # The other node learns of it as fast, and then remembers it.
+        deadline = time.monotonic() + 0.5
+        while not api.request("GET", read).ok:
+            assert time.monotonic() < deadline, "the binding does not reach the other node"
+        api.ok("GET", read)
+        if how == "ban":
+            bind({"principal": person.id, "role": "viewer", "effect": "forbid"})
+        elif how == "group":
+            tenant.admin.api.ok("DELETE", f"{tenant.path}/groups/{group}/members/{person.id}")
+        else:
+            tenant.admin.api.ok("DELETE", f"{tenant.path}/bindings/{binding}")
+        done = time.monotonic()
+        last_accepted = None
+        while time.monotonic() < done + 0.5:
+            asked = time.monotonic()
+            if api.request("GET", read).ok:
+                last_accepted = asked
+        assert last_accepted is None or last_accepted - done < 0.1, how
+
+
 @pytest.mark.threads
 def test_two_nodes_append_to_one_log_without_a_fork(nodes):
     one, two = nodes.nodes
