@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-CAPABILITIES = {'log', 'keys', 'move', 'tenancy', 'identity', 'access', 'policy', 'catalogue', 'documents', 'approvals', 'definitions', 'executor'}
+CAPABILITIES = {'log', 'keys', 'move', 'tenancy', 'identity', 'access', 'agents', 'policy', 'catalogue', 'documents', 'approvals', 'definitions', 'executor'}
 BELOW_API = {'base', 'io', 'store', 'crypto', 'cel'}
 
 # What each folder may include, besides itself.
@@ -31,7 +31,7 @@ SEES = {
     'cli': {'base', 'io', 'crypto', 'api', 'catalogue', 'documents', 'log'},
     'server': BELOW_API | CAPABILITIES | {'api', 'cli'},
 }
-for capability in ('log', 'keys', 'move', 'tenancy', 'identity', 'access', 'policy', 'approvals', 'definitions'):
+for capability in ('log', 'keys', 'move', 'tenancy', 'identity', 'access', 'agents', 'policy', 'approvals', 'definitions'):
     SEES[capability] = BELOW_API | (CAPABILITIES - {'executor'}) | {'api'}
 
 # Folders that see only these headers of another: they link its wire format, not its runtime.

@@ -45,6 +45,11 @@ bool access_rules_need_place(const struct access_rules *rules)
         return rules->needs_place;
 }
 
+const struct agent_limits *access_rules_agent(const struct access_rules *rules)
+{
+        return rules->agent;
+}
+
 const struct str *access_rules_groups(const struct access_rules *rules, size_t *ret_count)
 {
         *ret_count = rules->group_count;

@@ -14,6 +14,7 @@
 
 #include "access/condition.h"
 #include "access/roles.h"
+#include "agents/agents.h"
 #include "store/store.h"
 
 enum {
@@ -80,6 +81,8 @@ struct str access_rules_tenant(const struct access_rules *rules);
 size_t access_rules_bytes(const struct access_rules *rules);
 /* Whether an answer may depend on what is known of a workspace besides its id. */
 bool access_rules_need_place(const struct access_rules *rules);
+/* How far an agent may go; NULL for all others, and for one that is disabled. Lives as long as the rules. */
+const struct agent_limits *access_rules_agent(const struct access_rules *rules);
 /* Names of the principal's groups. */
 const struct str *access_rules_groups(const struct access_rules *rules, size_t *ret_count);
 /* The scopes that reach a place, the tenant's first; returns how many, at most 3. */

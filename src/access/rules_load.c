@@ -278,6 +278,9 @@ static bool fill(struct tx *tx, struct loading *loading, struct err *err)
         if (!found || row.has_disabled_ms || !kind_from(row.kind, &rules->kind))
                 return true;
         rules->platform = row.platform;
+        if (rules->kind == PRINCIPAL_AGENT &&
+            !agent_limits_load(tx, id_str(&rules->principal), &rules->arena, &rules->agent, err))
+                return false;
         placed = heap_alloc_zeroed(RULES_MAX, sizeof(*placed));
         room = heap_alloc_zeroed(RULES_MAX, sizeof(*room));
         if (!placed || !room)

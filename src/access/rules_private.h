@@ -24,6 +24,7 @@ struct access_rules {
         size_t custom_count;
         struct str *groups; /* names */
         size_t group_count;
+        const struct agent_limits *agent; /* NULL: it is none */
         size_t program_bytes;
         struct arena arena;
 };

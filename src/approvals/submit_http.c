@@ -4,6 +4,7 @@
 #include "api/services.h"
 #include "approvals/actions_api.h"
 #include "approvals/control.h"
+#include "approvals/submit_agent.h"
 #include "approvals/work.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -19,6 +20,7 @@ struct submit {
         struct json facts; /* an object; no members where there is no target */
         int64_t lasts_ms;
         struct id id;
+        struct agent_ask agent;
         struct policy_decision decision;
         struct statement statement;
         struct action_new action;
@@ -54,16 +56,22 @@ static bool check_body(struct request *req, struct submit *submit, struct err *e
 
 static void judge(const struct request *req, struct submit *submit)
 {
-        policy_decide(
-                &(struct policy_input){.tenant = req->tenant,
-                                       .workspace = req->workspace,
-                                       .environment = submit->body->environment,
-                                       .operation = submit->operation,
-                                       .target = submit->body->target,
-                                       .parameters = &submit->parameters,
-                                       .requester_id = id_str(&req->principal.id),
-                                       .requester_kind = str_from(principal_kind_name(req->principal.kind))},
-                &submit->decision);
+        struct policy_input input = {
+                .tenant = req->tenant,
+                .workspace = req->workspace,
+                .environment = submit->body->environment,
+                .operation = submit->operation,
+                .target = submit->body->target,
+                .parameters = &submit->parameters,
+                .requester_id = id_str(&req->principal.id),
+                .requester_kind = str_from(principal_kind_name(req->principal.kind)),
+        };
+
+        if (req->principal.kind == PRINCIPAL_AGENT) {
+                input.requester_scope = str_from(agent_scope_name(submit->agent.reach.scope));
+                input.requester_risk = str_from(agent_risk_name(submit->agent.reach.risk));
+        }
+        policy_decide(&input, &submit->decision);
 }
 
 /* What the target stands for now, so that it cannot stand for something else later. */
@@ -162,9 +170,12 @@ static bool record(struct request *req, void *arg, struct err *err)
         struct submit *submit = arg;
         struct action action;
 
-        if (!approvals_submit(req->tx, &submit->action, &action, err))
+        if (!agent_ask_check_in_tx(req, &submit->agent, err) ||
+            !approvals_submit(req->tx, &submit->action, &action, err) ||
+            !agent_ask_log_intent(req, &submit->agent, &action, submit->action.denied, err))
                 return false;
-        request_log_detail(req, "operation", submit->statement.operation);
+        if (req->principal.kind != PRINCIPAL_AGENT)
+                request_log_detail(req, "operation", submit->statement.operation);
         request_log_detail(req, "rule", submit->statement.rule);
         action_changed(req, &action, "action.submitted");
         return action_to_api(req, &action, submit->out, err);
@@ -181,13 +192,17 @@ FIBER_FN bool action_submit(struct request *req, const struct api_action_submit_
         if (req->deletion_only && !str_is(in->body.connector, CONTROL_CONNECTOR))
                 return err_set(err, ERR_CONFLICT,
                                "the tenant is archived: it can be read, and its deletion asked for");
+        submit.agent =
+                (struct agent_ask){.operation = submit.operation, .environment = in->body.environment};
+        if (!agent_ask_check(req, &submit.agent, err))
+                return false;
         judge(req, &submit);
         if (!resolve(req, &submit, err) || !freeze(req, &submit, err))
                 return false;
         if (!submit.action.denied &&
             !work_expect(req->services->work, &cell, submit.statement.expires_ms, err))
                 return false;
-        if (!request_write(req, record, &submit, err))
+        if (!agent_ask_check_again(req, &submit.agent, err) || !request_write(req, record, &submit, err))
                 return false;
         if (!submit.action.denied)
                 work_expect_again(req->services->work, &cell, submit.statement.expires_ms);

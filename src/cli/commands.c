@@ -126,8 +126,25 @@ static const struct cli_option workspace_update_options[] = {
         VERSION,
         END,
 };
-static const struct cli_option role_options[] = {
-        {"role", "ROLE", "a role, bound at the tenant; may be repeated: `role list` shows them"},
+static const struct cli_option principal_options[] = {
+        {"role", "ROLE", "administrator, operator, approver, auditor or agent; may be repeated"},
+        {"scope", "SCOPE", "of an agent: read_only, code_gen or read_write, which it is unless told"},
+        {"risk", "TIER", "of an agent: low, medium (unless told), high or critical"},
+        {"no-grants", NULL, "an agent is granted everything unless told so; `grant create` grants more"},
+        END,
+};
+static const struct cli_option agent_update_options[] = {
+        {"scope", "SCOPE", "read_only, code_gen or read_write"},
+        {"risk", "TIER", "low, medium, high or critical"},
+        VERSION,
+        END,
+};
+static const struct cli_option version_options[] = {
+        VERSION,
+        END,
+};
+static const struct cli_option grant_options[] = {
+        {"environment", "ENVIRONMENT", "only there; anywhere unless told"},
         END,
 };
 static const struct cli_option own_role_options[] = {
@@ -338,8 +355,9 @@ const struct cli_command cli_commands[] = {
          audit_verify_run},
 
         {PEOPLE, "principal create", "user|service|agent NAME", "Create somebody who can act", NULL,
-         "countersign principal create agent deploy-bot --role agent", role_options, 2, 2, false,
-         principal_create_run},
+         "countersign principal create agent deploy-bot --role agent\n"
+         "countersign principal create agent reader --role agent --scope read_only --no-grants",
+         principal_options, 2, 2, false, principal_create_run},
         {PEOPLE, "principal list", "", "Who can act for the tenant", NULL, "countersign principal list",
          limit_options, 0, 0, false, principal_list_run},
         {PEOPLE, "principal disable", "PRINCIPAL", "Disable somebody; their keys stop at once",
@@ -447,6 +465,26 @@ const struct cli_command cli_commands[] = {
         {PEOPLE, "factor passkey-remove", "PASSKEY", "Take a passkey of yours away", NULL,
          "countersign factor passkey-remove pky_01jd3q4r5s6t7v8w9x0y1z2a3b", NULL, 1, 1, false,
          factor_passkey_remove_run},
+        {PEOPLE, "agent list", "", "The tenant's agents: how far each may go", NULL,
+         "countersign agent list", limit_options, 0, 0, false, agent_list_run},
+        {PEOPLE, "agent show", "AGENT", "One agent", NULL, "countersign agent show deploy-bot", NULL, 1, 1,
+         false, agent_show_run},
+        {PEOPLE, "agent update", "AGENT", "Change an agent's scope or risk tier, effective at once", NULL,
+         "countersign agent update deploy-bot --scope code_gen --risk high", agent_update_options, 1, 1,
+         false, agent_update_run},
+        {PEOPLE, "agent apply", "AGENT DEFINITION",
+         "Make a published definition what an agent is: scope, risk, grants",
+         "What it was granted before is revoked. DEFINITION is an id, or agent/NAME@VERSION.",
+         "countersign agent apply deploy-bot agent/release-bot@1.0.0", version_options, 2, 2, false,
+         agent_apply_run},
+        {PEOPLE, "grant create", "AGENT CONNECTOR [OPERATION]", "Let an agent ask for an operation",
+         "Without OPERATION all of the connector's; \"*\" as CONNECTOR: everything.",
+         "countersign grant create deploy-bot docker container.restart --environment test", grant_options, 2,
+         3, false, grant_create_run},
+        {PEOPLE, "grant list", "AGENT", "What an agent is, and was, granted", NULL,
+         "countersign grant list deploy-bot", limit_options, 1, 1, false, grant_list_run},
+        {PEOPLE, "grant revoke", "AGENT GRANT", "Revoke a grant, effective at once on every node", NULL,
+         NULL, NULL, 2, 2, false, grant_revoke_run},
         {PEOPLE, "realm create", "NAME", "Let people sign in through an OpenID Connect issuer",
          "The answer names the redirect URI and the logout URI to register with the issuer.",
          "countersign realm create corp --issuer https://id.example.com --client-id countersign "

@@ -54,6 +54,14 @@ bool factor_totp_remove_run(struct cli *cli, struct err *err) MUST_USE;
 bool factor_recovery_codes_run(struct cli *cli, struct err *err) MUST_USE;
 bool factor_passkey_remove_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool agent_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool agent_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool agent_update_run(struct cli *cli, struct err *err) MUST_USE;
+bool agent_apply_run(struct cli *cli, struct err *err) MUST_USE;
+bool grant_create_run(struct cli *cli, struct err *err) MUST_USE;
+bool grant_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool grant_revoke_run(struct cli *cli, struct err *err) MUST_USE;
+
 bool realm_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool realm_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool realm_show_run(struct cli *cli, struct err *err) MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Definitions: documents with versions, and which of them an environment has. */
 #include "cli/commands.h"
+#include "cli/definitions.h"
 #include "cli/output.h"
 #include "cli/profile.h"
 
@@ -58,7 +59,7 @@ static bool read_document(struct cli *cli, struct str path, size_t most, struct 
 }
 
 /* An id; or KIND/NAME@VERSION. */
-static bool find(struct cli *cli, struct str reference, struct str *ret_id, struct err *err)
+bool definition_id(struct cli *cli, struct str reference, struct str *ret_id, struct err *err)
 {
         struct str version = reference;
         struct cli_reply list;
@@ -99,7 +100,7 @@ static bool find(struct cli *cli, struct str reference, struct str *ret_id, stru
 
 static bool find_argument(struct cli *cli, unsigned n, struct str *ret_id, struct err *err)
 {
-        return profile_need_workspace(cli, err) && find(cli, cli_argument(cli, n), ret_id, err);
+        return profile_need_workspace(cli, err) && definition_id(cli, cli_argument(cli, n), ret_id, err);
 }
 
 /* {"kind": …, "content": …} of the command's arguments KIND FILE. */

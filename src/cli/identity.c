@@ -241,6 +241,23 @@ bool principal_id(struct cli *cli, struct str text, struct str *ret, struct err 
         return true;
 }
 
+/* How far an agent may go; nothing where nothing was said. */
+static void put_agent(struct cli *cli, struct cli_body *body)
+{
+        if (!cli_value(cli, "scope").ptr && !cli_value(cli, "risk").ptr && !cli_flag(cli, "no-grants"))
+                return;
+        json_key(&body->w, "agent");
+        json_object_begin(&body->w);
+        cli_body_str(body, "scope", cli_value(cli, "scope"));
+        cli_body_str(body, "risk", cli_value(cli, "risk"));
+        if (cli_flag(cli, "no-grants")) {
+                json_key(&body->w, "tools");
+                json_array_begin(&body->w);
+                json_array_end(&body->w);
+        }
+        json_object_end(&body->w);
+}
+
 bool principal_create_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
@@ -255,6 +272,7 @@ bool principal_create_run(struct cli *cli, struct err *err)
         for (unsigned n = 0; cli_value_at(cli, "role", n).ptr; n++)
                 json_str(&body.w, cli_value_at(cli, "role", n));
         json_array_end(&body.w);
+        put_agent(cli, &body);
         if (!cli_body_end(cli, &body, &text, err) || !profile_need_tenant(cli, err) ||
             !cli_post(cli, text, &made, err, "%.*s", STR_ARG(tenant_path(cli, "principals"))))
                 return false;

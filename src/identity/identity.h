@@ -62,6 +62,8 @@ FIBER_FN bool credential_find_cell(const struct services *services, struct arena
 
 /* ---- principals and keys, inside a transaction on a cell ----------------------------------------- */
 
+struct agent_limits;
+
 struct identity_principal {
         struct str id;
         enum principal_kind kind;
@@ -73,6 +75,8 @@ struct identity_principal {
         struct str workspace; /* the only one it may act in; {NULL, 0}: any */
         bool disabled;
         int64_t created_ms;
+        /* To be made with it, when it is an agent; NULL: as agents/agents.h says. */
+        const struct agent_limits *agent;
 };
 
 /* Fills id (unless it is given), created_ms, role_names. The name need not be unique. */

@@ -2,6 +2,7 @@
 #include "identity/identity_http.h"
 
 #include "access/bindings.h"
+#include "agents/agents.h"
 #include "api/api_handlers.h"
 #include "api/cursor.h"
 #include "api/services.h"
@@ -12,6 +13,8 @@
 #include "identity/principals.h"
 #include "identity/sessions.h"
 #include "identity/words.h"
+
+#include <stdio.h>
 
 enum { SIGNING_KEYS_MAX = 20 };
 #define OVERLAP_MAX_MS ((int64_t)168 * 3600000)
@@ -169,10 +172,39 @@ static bool bind_own_roles(struct request *req, const struct api_principal_creat
         return true;
 }
 
+/* What the agent is to be; the usual where nothing is said. */
+static bool agent_from_api(struct request *req, const struct api_agent_create *body,
+                           struct agent_limits *ret, struct err *err)
+{
+        static const struct str all = {"*", 1};
+        static const struct api_agent_tool everything = {
+                .connector = {"*", 1}, .operations = &all, .operations_count = 1};
+        const struct api_agent_tool *tools = body->tools ? body->tools : &everything;
+        size_t count = body->tools ? body->tools_count : 1;
+        struct agent_tool_list list = {0};
+
+        *ret = (struct agent_limits){AGENT_READ_WRITE, AGENT_MEDIUM, NULL, 0};
+        if ((body->scope && !agent_scope_from(str_from(api_agent_scope_name(body->scope)), &ret->scope)) ||
+            (body->risk && !agent_risk_from(str_from(api_agent_risk_name(body->risk)), &ret->risk)))
+                return err_set_at(err, ERR_BAD_FIELD, "/agent", "an unknown word");
+        for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < tools[i].operations_count; j++)
+                        if (!agent_tool_list_add(req->arena, &list, tools[i].connector,
+                                                 tools[i].operations[j], tools[i].environments,
+                                                 tools[i].environments_count, err)) {
+                                (void)snprintf(err->place, sizeof(err->place), "/agent/tools/%zu", i);
+                                return false;
+                        }
+        ret->tools = list.items;
+        ret->tool_count = list.count;
+        return true;
+}
+
 bool principal_create(struct request *req, const struct api_principal_create_in *in,
                       struct api_principal *out, struct err *err)
 {
         struct identity_principal principal = {.name = in->body.name};
+        struct agent_limits limits;
 
         if (!principal_kind_from(str_from(api_principal_create_kind_name(in->body.kind)), &principal.kind))
                 return err_set_at(err, ERR_BAD_FIELD, "/kind", "this kind cannot be created here");
@@ -180,6 +212,14 @@ bool principal_create(struct request *req, const struct api_principal_create_in 
             !identity_roles_check(principal.kind, principal.roles, err) ||
             !access_check_grant_roles(req, principal.roles, err))
                 return false;
+        if (in->body.agent) {
+                if (principal.kind != PRINCIPAL_AGENT)
+                        return err_set_at(err, ERR_BAD_FIELD, "/agent",
+                                          "only agents have a scope and tools");
+                if (!agent_from_api(req, in->body.agent, &limits, err))
+                        return false;
+                principal.agent = &limits;
+        }
         principal.created_by = id_str(&req->principal.id);
         if (!identity_principal_create(req->tx, &principal, req->now_ms, err) ||
             !bind_own_roles(req, &in->body, principal.id, err) ||

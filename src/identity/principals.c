@@ -2,6 +2,7 @@
 #include "identity/identity.h"
 
 #include "access/bindings.h"
+#include "agents/agents.h"
 #include "api/services.h"
 #include "identity/cache.h"
 #include "identity/identity_sql.h"
@@ -45,6 +46,9 @@ bool identity_principal_create(struct tx *tx, struct identity_principal *princip
         principal->disabled = false;
         return sql_principal_insert(tx, principal->id, str_from(kind_names[principal->kind]),
                                     principal->name, principal->workspace, now_ms, err) &&
+               (principal->kind != PRINCIPAL_AGENT ||
+                agent_profile_create(tx, principal->id, principal->agent, principal->created_by, now_ms,
+                                     err)) &&
                access_bind_roles(tx, principal->id, principal->roles, principal->created_by, now_ms, err) &&
                access_role_names_of(tx, principal->id, &principal->role_names, &principal->role_count, err);
 }

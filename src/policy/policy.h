@@ -20,6 +20,9 @@ struct policy_input {
         const struct json *parameters;
         struct str requester_id;
         struct str requester_kind; /* "user", "service", "agent" */
+        /* Of agents, the stricter of profile and credential; {NULL, 0} for all others. */
+        struct str requester_scope; /* "read_only", "code_gen", "read_write" */
+        struct str requester_risk;  /* "low", "medium", "high", "critical" */
 };
 
 enum policy_verdict {

@@ -53,6 +53,7 @@ class World:
         role = admin.ok("POST", f"{path}/roles", {"name": "helper", "permissions": ["action.read"]})
         group = admin.ok("POST", f"{path}/groups", {"name": "helpers"})
         binding = admin.ok("POST", f"{path}/bindings", {"group": group["id"], "role": "helper"})
+        grant = admin.ok("GET", f"{path}/agents/{self.bot.id}/grants")["items"][0]
         organizations = self.own.admin.api.ok("GET", f"{self.own.path}/organizations")["items"]
         self.theirs = {"tenant": self.own.id, "organization": organizations[0]["id"], "workspace": self.own.workspace, "principal": self.bot.id,
                        "key": key["key"]["id"], "action": self.action["id"], "executor": self.executor.id,
@@ -65,6 +66,7 @@ class World:
                         "path": "0/000.p/1", "role": never("rol"), "group": never("grp"), "binding": never("bnd")}
         for ids, definition_id in ((self.theirs, definition["id"]), (self.nobodys, never("def"))):
             ids.update(definition=definition_id, environment="test")
+        self.theirs["grant"], self.nobodys["grant"] = grant["id"], never("gnt")
 
 
 def never(prefix):
