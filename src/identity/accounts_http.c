@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accounts, as those who run a tenant see them; and a person's own password. */
+#include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/cursor.h"
 #include "api/services.h"
@@ -83,6 +84,9 @@ static bool make_work(struct request *req, void *arg, struct err *err)
             !account_get(req->tx, make->principal, &make->account, err))
                 return false;
         request_log_resource(req, "principal", make->principal);
+        /* Whoever has the link sets the password, and then is that person. */
+        if (!access_check_reach(req, make->principal, err))
+                return false;
         request_log_detail(req, "link", str_from(make->link.prefix));
         return true;
 }

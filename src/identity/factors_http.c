@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A person's second factors: looked at, set up, taken away. */
+#include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/services.h"
 #include "crypto/secret.h"
@@ -88,7 +89,9 @@ bool factors_remove(struct request *req, const struct api_factors_remove_in *in,
         if (!identity_principal_get(req->tx, in->principal, &principal, err))
                 return false;
         request_log_resource(req, "principal", in->principal);
-        if (!factors_reset(req->tx, in->principal, &count, err))
+        /* Without them a stolen password is enough to be that person. */
+        if (!access_check_reach(req, in->principal, err) ||
+            !factors_reset(req->tx, in->principal, &count, err))
                 return false;
         request_log_detail(req, "factors", arena_printf(req->arena, "%lld", (long long)count));
         return true;

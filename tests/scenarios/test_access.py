@@ -231,6 +231,14 @@ def test_nobody_raises_themselves_or_others(tenant, access):
     eve.api.refused("FORBIDDEN", "PUT", f"{tenant.path}/groups/{group}/members/{eve.id}")
     eve.api.refused("FORBIDDEN", "POST", f"{tenant.path}/principals/{tenant.admin.id}/keys", {"name": "theirs"})
     eve.api.ok("POST", f"{tenant.path}/principals/{ann.id}/keys", {"name": "hers"})
+    # By a password, or without the second factor, of one who may more.
+    eve.api.refused("FORBIDDEN", "POST", f"{tenant.path}/accounts", {"principal": tenant.admin.id, "login": "theirs@example.com"})
+    eve.api.refused("NOT_FOUND", "POST", f"{tenant.path}/principals/{tenant.admin.id}/account/links")
+    access.api.ok("POST", f"{tenant.path}/accounts", {"principal": tenant.admin.id, "login": "admin@example.com"})
+    eve.api.refused("FORBIDDEN", "POST", f"{tenant.path}/principals/{tenant.admin.id}/account/links")
+    eve.api.refused("FORBIDDEN", "DELETE", f"{tenant.path}/principals/{tenant.admin.id}/factors")
+    eve.api.ok("POST", f"{tenant.path}/accounts", {"principal": ann.id, "login": "ann@example.com"})
+    eve.api.ok("DELETE", f"{tenant.path}/principals/{ann.id}/factors")
     # By a role that is already bound to oneself.
     eve.api.refused("FORBIDDEN", "PATCH", f"{tenant.path}/roles/{role['id']}", {"permissions": ["log.read"]})
     # By lifting a ban.
