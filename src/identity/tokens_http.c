@@ -3,6 +3,7 @@
 #include "identity/tokens.h"
 
 #include "access/access.h"
+#include "agents/agents.h"
 #include "api/cell.h"
 #include "api/services.h"
 #include "crypto/jose.h"
@@ -40,6 +41,20 @@ static bool only_workspace(struct request *req, struct str *ret, struct err *err
         return true;
 }
 
+/* What the client does not say of an agent's tokens, its profile does. */
+static bool carry_profile(struct request *req, struct session_new *new, struct err *err)
+{
+        const struct agent_limits *limits;
+
+        if (!agent_limits_load(req->tx, new->principal, req->arena, &limits, err))
+                return false;
+        if (limits && !new->agent_scope.ptr)
+                new->agent_scope = str_from(agent_scope_name(limits->scope));
+        if (limits && !new->risk_tier.ptr)
+                new->risk_tier = str_from(agent_risk_name(limits->risk));
+        return true;
+}
+
 /* What the registered client says of its tokens. A token is bound to one workspace, always. */
 static bool bind_client(struct request *req, struct session_new *new, struct err *err)
 {
@@ -60,6 +75,8 @@ static bool bind_client(struct request *req, struct session_new *new, struct err
                 new->workspace = row.workspace_id;
         new->agent_scope = row.agent_scope;
         new->risk_tier = row.risk_tier;
+        if (principal.kind == PRINCIPAL_AGENT && !carry_profile(req, new, err))
+                return false;
         return new->workspace.ptr || only_workspace(req, &new->workspace, err);
 }
 

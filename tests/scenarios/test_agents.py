@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import threading
 
 import pytest
 import requests
@@ -174,6 +175,25 @@ def test_no_role_of_ones_own_lets_an_agent_grant(tenant):
     assert "agent.manage" in problem["detail"]
 
 
+def test_a_grant_that_is_revoked_while_the_target_is_looked_for_counts_no_more(tenant):
+    bot = make(tenant)
+    executor = harness.HandExecutor(tenant)
+    grant, = bot.api.ok("GET", f"{bot.path}/grants")["items"]
+    for change in (lambda: tenant.admin.api.ok("DELETE", f"{bot.path}/grants/{grant['id']}"),
+                   lambda: tenant.admin.api.ok("POST", f"{tenant.path}/principals/{bot.id}/disable")):
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(ask(bot, CHANGES)))
+        asking.start()
+        item, = [i for i in executor.api.ok("GET", f"{tenant.place}/work", params={"wait": "30s"})["items"]
+                 if i["kind"] == "resolve"]
+        change()
+        assert executor.resolve(item).ok
+        asking.join()
+        assert answers[0] in ("NOT_GRANTED", "UNAUTHENTICATED"), answers
+        tenant.admin.api.request("POST", f"{bot.path}/grants", {"connector": "*", "operation": "*"})
+    assert tenant.admin.api.ok("GET", tenant.actions)["items"] == []
+
+
 # ---- changes -------------------------------------------------------------------------------------------
 
 
@@ -245,6 +265,8 @@ def test_of_token_and_profile_the_stricter_holds(place):
     assert ask(token(bot, agent_scope="read_only"), CHANGES) == "BEYOND_SCOPE"
     assert ask(token(bot, agent_scope="code_gen"), CHANGES) == "pending"
     assert ask(token(bot, agent_scope="code_gen"), CHANGES, "prd") == "BEYOND_SCOPE"
+    # What nobody said of the token, the profile says when it is made.
+    assert token(make(place, "code_gen", risk="high")).api.ok("GET", "/v1/whoami")["agent_scope"] == "code_gen"
     reader = make(place, "read_only")
     wide = token(reader, agent_scope="read_write", risk_tier="low")
     assert ask(wide, CHANGES) == "BEYOND_SCOPE"

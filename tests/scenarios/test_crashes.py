@@ -93,6 +93,18 @@ def check_log(story, action):
             assert count <= 1, (what, allowed)
 
 
+def check_intents(story):
+    """Every action that changes something was announced, in the entry before its own; nothing else was."""
+    entries = [(e["api"]["operation"], e.get("resources", [{}])[0].get("uid")) for e in story.tenant.log_entries()
+               if e.get("action_id") == 1]
+    actions = {a["id"] for a in story.bot.api.ok("GET", story.tenant.actions)["items"]}
+    announced = [about for name, about in entries if name == "agent.write_intent"]
+    assert sorted(announced) == sorted(actions)
+    for action in actions:
+        own = [name for name, about in entries if about == action]
+        assert own[:2] == ["agent.write_intent", "action.submit"], own
+
+
 def test_server_killed_at_every_step(make_server, tmp_path):
     steps_file = tmp_path / "steps"
     server = make_server().start()
@@ -113,6 +125,7 @@ def test_server_killed_at_every_step(make_server, tmp_path):
         assert len(state["decisions"]) == 1
         assert state["state"] == ("succeeded" if claim else "claimed"), (step, state["state"])
         check_log(story, action)
+        check_intents(story)
         server.stop()
 
 

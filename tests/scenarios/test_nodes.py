@@ -77,6 +77,33 @@ def test_a_waiter_on_one_node_wakes_for_a_decision_on_the_other(nodes):
     tenant.executor.close()
 
 
+def test_an_agents_grant_that_is_revoked_is_refused_by_every_node_within_100_ms(nodes):
+    one, two = nodes.nodes
+    tenant = new_tenant(one)
+    listing = {"environment": "test", "connector": "docker", "operation": "container.list"}
+    bot = tenant.agent()
+    path = f"{tenant.path}/agents/{bot.id}"
+    api = at(two, bot)
+    for _ in range(3):
+        grant = [g for g in tenant.admin.api.ok("GET", f"{path}/grants")["items"] if "revoked_at" not in g][0]
+        api.ok("POST", tenant.actions, listing)
+        tenant.admin.api.ok("DELETE", f"{path}/grants/{grant['id']}")
+        revoked = time.monotonic()
+        last_accepted = None
+        while time.monotonic() < revoked + 0.5:
+            asked = time.monotonic()
+            response = api.request("POST", tenant.actions, listing)
+            if response.ok:
+                last_accepted = asked
+            else:
+                assert response.json()["code"] == "NOT_GRANTED"
+        assert last_accepted is None or last_accepted - revoked < 0.1
+        granted = tenant.admin.api.ok("POST", f"{path}/grants", {"connector": "docker", "operation": "container.list"})
+        deadline = time.monotonic() + harness.PATIENCE_S
+        while not api.request("POST", tenant.actions, listing).ok:
+            assert time.monotonic() < deadline, granted
+
+
 @pytest.mark.threads
 def test_a_revoked_key_is_refused_by_every_node_within_100_ms(nodes):
     one, two = nodes.nodes

@@ -6,6 +6,7 @@ what reached which side is known byte for byte.
 """
 import base64
 import socket
+import time
 
 import harness
 import postgres
@@ -217,3 +218,26 @@ def test_one_node_serves_two_regions_from_the_embedded_store(make_server):
     tenant.ben.decide(last)
     tenant.admin.api.refused("UNAUTHENTICATED", "GET", "/v1/whoami")
     assert not list(server.data.rglob(f"{tenant.id}*"))
+
+
+def test_what_an_agent_is_granted_at_home_counts_in_the_region(world, shop):
+    bot = shop.agent()
+    there = shop.at_eu(bot)
+    path = f"{shop.path}/agents/{bot.id}"
+    listing = {"environment": "test", "connector": "docker", "operation": "container.list"}
+    there.ok("POST", f"{shop.there}/actions", listing)
+    grant, = shop.admin.api.ok("GET", f"{path}/grants")["items"]
+    shop.admin.api.ok("DELETE", f"{path}/grants/{grant['id']}")
+    deadline = time.monotonic() + 0.1
+    while time.monotonic() < deadline:
+        if there.request("POST", f"{shop.there}/actions", listing).status_code == 403:
+            break
+    there.refused("NOT_GRANTED", "POST", f"{shop.there}/actions", listing)
+    shop.admin.api.ok("POST", f"{path}/grants", {"connector": "docker", "operation": "*"})
+    etag = shop.admin.api.request("GET", path).headers["ETag"]
+    shop.admin.api.ok("PATCH", path, {"scope": "read_only"}, headers={"If-Match": etag})
+    deadline = time.monotonic() + harness.PATIENCE_S
+    while there.request("POST", f"{shop.there}/actions", listing).status_code != 201:
+        assert time.monotonic() < deadline
+    there.refused("BEYOND_SCOPE", "POST", f"{shop.there}/actions", {
+        **listing, "operation": "container.remove", "target": "0" * 64})
