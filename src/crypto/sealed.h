@@ -16,7 +16,7 @@
 enum sealed_format {
         SEALED_BY_ROOT = 1,   /* crypto/envelope.h */
         SEALED_BY_TENANT = 2, /* keys/tenant_keys.h */
-        SEALED_BY_ACTION = 3, /* keys/content.h */
+        SEALED_BY_ACTION = 3, /* approvals/content.h */
 };
 
 enum { SEALED_HEAD_SIZE = 1 + 4 + AEAD_NONCE_SIZE, SEALED_OVERHEAD = SEALED_HEAD_SIZE + AEAD_TAG_SIZE };
