@@ -5,7 +5,6 @@
 #include "api/request.h"
 #include "api/services.h"
 #include "approvals/content.h"
-#include "approvals/content.h"
 #include "approvals/entry.h"
 #include "approvals/move.h"
 #include "base/clock.h"
@@ -88,8 +87,8 @@ static bool resolve_work(struct request *req, void *arg, struct err *err)
 {
         struct resolving *resolving = arg;
 
-        return resolving->operation->resolve(req->tx, resolving->target, resolving->parameters,
-                                             resolving->facts, err);
+        return resolving->operation->resolve(req->tx, req->workspace, resolving->target,
+                                             resolving->parameters, resolving->facts, err);
 }
 
 FIBER_FN bool control_resolve(struct request *req, const struct catalogue_operation *operation,
@@ -188,8 +187,6 @@ static bool record(struct tx *tx, const struct control_run *run, const struct id
                                        run->now_ms, clock_now_ms(), &changes, err) ||
             !approvals_get(tx, run->workspace, run->action, &action, err) ||
             !content_close(tx, &action.row, err))
-                return false;
-        if (!content_close(tx, &action.row, err))
                 return false;
         if (changes != 1)
                 return err_set(err, ERR_INTERNAL, "the claim of %.*s was lost", STR_ARG(run->action));

@@ -51,12 +51,13 @@ struct control_run {
 struct control_operation {
         const char *name; /* as in the catalogue */
         /*
-         * At the submission, in a read transaction of the cell of the request: whether it can be asked for
+         * At the submission in `workspace`, in a read transaction of its cell: whether it can be asked for
          * at all, and the facts about the target (control_fact; `id` at least), which are frozen in the
-         * statement. Errors with the place /target are the asker's.
+         * statement. Whoever asks is known to see the workspace, not what others hold. Errors with the
+         * place /target are the asker's.
          */
-        bool (*resolve)(struct tx *tx, struct str target, const struct json *parameters, struct json *facts,
-                        struct err *err);
+        bool (*resolve)(struct tx *tx, struct str workspace, struct str target,
+                        const struct json *parameters, struct json *facts, struct err *err);
         /* NULL: nothing to do. Blocks. */
         bool (*prepare)(struct control_run *run, struct err *err);
         /* The effect, in the write transaction. It checks again what `resolve` has checked. */

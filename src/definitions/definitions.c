@@ -255,15 +255,15 @@ bool definition_promote_to(struct tx *tx, const struct definition_author *author
 /* ---- promotion as an action ----------------------------------------------------------------------------
  */
 
-static bool resolve_promote(struct tx *tx, struct str target, const struct json *parameters,
-                            struct json *facts, struct err *err)
+static bool resolve_promote(struct tx *tx, struct str workspace, struct str target,
+                            const struct json *parameters, struct json *facts, struct err *err)
 {
         struct arena *arena = tx_arena(tx);
         struct sql_definition_get_row row;
         bool found;
 
         (void)parameters;
-        if (!sql_definition_by_id(tx, target, &row, &found, err))
+        if (!sql_definition_get(tx, workspace, target, &row, &found, err))
                 return false;
         if (!found)
                 return err_set_at(err, ERR_TARGET_NOT_FOUND, "/target", "there is no definition %.*s",
@@ -286,13 +286,11 @@ static bool run_promote(struct tx *tx, struct control_run *run, struct err *err)
         struct sql_definition_get_row row;
         bool found;
 
-        if (!sql_definition_by_id(tx, run->target, &row, &found, err))
+        if (!sql_definition_get(tx, run->workspace, run->target, &row, &found, err))
                 return false;
         /* Published bytes never change; that they are those that were approved is checked all the same. */
         if (!found || !str_eq(row.digest, statement_fact(statement, "digest")))
                 return err_set(err, ERR_TARGET_CHANGED, "the definition is not the one that was approved");
-        if (!str_eq(row.workspace_id, run->workspace))
-                return err_set(err, ERR_NOT_FOUND, "the definition is of another workspace");
         run->message = STR("promoted");
         return definition_promote_to(tx, &author, run->target,
                                      parameter_string(&statement->parameters, "environment"), run->action,

@@ -29,7 +29,7 @@ SELECT id, workspace_id, kind, name, version, state, digest, title, created_by, 
        published_ms, content
   FROM definition WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3;
 
--- Wherever it is: for an action of the tenant whose target is the definition.
+-- Wherever it is: for what is the whole tenant's; who may know of it is for the caller to ask.
 -- name: definition_by_id :one
 -- in: id text
 -- out: as definition_get

@@ -22,12 +22,13 @@ enum {
 
 /* ---- asking, and the effect -------------------------------------------------------------------- */
 
-static bool resolve(struct tx *tx, struct str target, const struct json *parameters, struct json *facts,
-                    struct err *err)
+static bool resolve(struct tx *tx, struct str workspace, struct str target, const struct json *parameters,
+                    struct json *facts, struct err *err)
 {
         struct sql_deletion_tenant_self_row row;
         bool found;
 
+        (void)workspace;
         (void)parameters;
         if (!str_eq(target, tx_tenant(tx)))
                 return err_set_at(err, ERR_TARGET_NOT_FOUND, "/target",
@@ -100,7 +101,7 @@ static bool run(struct tx *tx, struct control_run *run, struct err *err)
 
         if (!run->ready)
                 return err_set(err, ERR_CONFLICT, "the tenant is not archived; archive it first");
-        if (!resolve(tx, run->target, NULL, &ignored, err) ||
+        if (!resolve(tx, run->workspace, run->target, NULL, &ignored, err) ||
             !sql_deletion_tenant_self(tx, &row, &found, err))
                 return false;
         if (!str_eq(row.name, statement_fact(run->statement, "known_as")))

@@ -6,12 +6,13 @@
 #include "tenancy/places.h"
 #include "tenancy/regions.h"
 
-static bool resolve(struct tx *tx, struct str target, const struct json *parameters, struct json *facts,
-                    struct err *err)
+static bool resolve(struct tx *tx, struct str workspace, struct str target, const struct json *parameters,
+                    struct json *facts, struct err *err)
 {
         struct sql_deletion_workspace_get_row row;
         bool found;
 
+        (void)workspace;
         (void)parameters;
         if (!sql_deletion_workspace_get(tx, target, &row, &found, err))
                 return false;
@@ -50,7 +51,7 @@ static bool run(struct tx *tx, struct control_run *run, struct err *err)
         if (str_eq(run->target, run->workspace))
                 return err_set(err, ERR_CONFLICT,
                                "a workspace cannot hold the action that deletes it; ask in another one");
-        if (!resolve(tx, run->target, NULL, &ignored, err) ||
+        if (!resolve(tx, run->workspace, run->target, NULL, &ignored, err) ||
             !sql_deletion_workspace_get(tx, run->target, &row, &found, err))
                 return false;
         if (!str_eq(row.name, statement_fact(run->statement, "known_as")))
