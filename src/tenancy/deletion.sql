@@ -57,6 +57,25 @@ DELETE FROM provider_key_secret
 -- in: workspace text
 DELETE FROM provider_key WHERE tenant_id = $1 AND workspace_id = $2;
 
+-- name: deletion_promotions :exec
+-- in: workspace text
+DELETE FROM definition_promotion WHERE tenant_id = $1 AND workspace_id = $2;
+
+-- name: deletion_definition_tags :exec
+-- in: workspace text
+DELETE FROM definition_tag
+ WHERE tenant_id = $1
+   AND definition_id IN (SELECT d.id FROM definition d WHERE d.tenant_id = $1 AND d.workspace_id = $2);
+
+-- name: deletion_definitions :exec
+-- in: workspace text
+DELETE FROM definition WHERE tenant_id = $1 AND workspace_id = $2;
+
+-- At home, where bindings are.
+-- name: deletion_bindings :exec
+-- in: workspace text
+DELETE FROM access_binding WHERE tenant_id = $1 AND level = 'workspace' AND scope_id = $2;
+
 -- name: deletion_keys_revoke :exec
 -- in: workspace text, now int
 UPDATE api_key SET revoked_ms = $3

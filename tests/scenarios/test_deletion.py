@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is deleted by accident: archived first, then an action that two people approve, run once by the server."""
 import json
+import sqlite3
 
 import pytest
 import requests
@@ -61,6 +62,32 @@ def test_a_workspace_goes_when_two_people_agree(people):
     api.ok("POST", f"{people.path}/workspaces", {"name": "shop"})
     assert "workspace.delete" in json.dumps(people.log_entries())
     assert api.request("GET", f"{people.actions}/{action['id']}/receipt").status_code == 200
+
+
+@pytest.mark.files
+def test_nothing_of_a_deleted_workspace_is_left(people):
+    """Definitions, promotions, bindings: the file of the cell has not one row that names it, but its grave."""
+    api = people.admin.api
+    made = shop(people)
+    path = f"/v1/workspaces/{made['id']}/definitions"
+    draft = api.ok("POST", path, {"kind": "workflow", "content": (
+        "document: {dsl: 1.0.0, namespace: default, name: canary-plan, version: 1.0.0, tags: {team: canary}}\n"
+        "do:\n  - first: {set: {a: 1}}\n")})
+    api.ok("POST", f"{path}/{draft['id']}/publish", {"digest": draft["digest"]})
+    api.ok("POST", f"{path}/{draft['id']}/promotions", {"environment": "test"})
+    bob = people.person("user")
+    api.ok("POST", f"{people.path}/bindings", {"principal": bob.id, "role": "viewer", "workspace": made["id"]})
+    api.ok("POST", f"{people.path}/workspaces/{made['id']}/archive")
+    action = ask(people.admin, "workspace.delete", made["id"])
+    people.anna.decide(action)
+    people.ben.decide(action)
+    assert people.admin.action(action["id"], wait="10s")["state"] == "succeeded"
+    file, = people.server.folder.rglob(f"{people.id}.db")
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT count(*) FROM definition").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM definition_tag").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM definition_promotion").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM access_binding WHERE scope_id = ?", (made["id"],)).fetchone() == (0,)
 
 
 def test_it_is_run_by_nobody_else_and_nowhere_else(people):

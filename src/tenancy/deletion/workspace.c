@@ -38,7 +38,9 @@ static bool remove_content(struct tx *tx, struct str id, int64_t now_ms, struct 
                sql_deletion_decisions(tx, id, err) && sql_deletion_actions(tx, id, err) &&
                sql_deletion_resolutions(tx, id, err) && sql_deletion_presences(tx, id, err) &&
                sql_deletion_executors(tx, id, err) && sql_deletion_provider_secrets(tx, id, err) &&
-               sql_deletion_provider_keys(tx, id, err) && sql_deletion_keys_revoke(tx, id, now_ms, err) &&
+               sql_deletion_provider_keys(tx, id, err) && sql_deletion_promotions(tx, id, err) &&
+               sql_deletion_definition_tags(tx, id, err) && sql_deletion_definitions(tx, id, err) &&
+               sql_deletion_bindings(tx, id, err) && sql_deletion_keys_revoke(tx, id, now_ms, err) &&
                sql_deletion_principals_disable(tx, id, now_ms, err);
 }
 
@@ -85,7 +87,8 @@ static bool bury_at_home(struct tx *tx, void *arg, struct err *err)
 {
         const struct control_run *run = arg;
 
-        return sql_deletion_workspace_bury(tx, run->target, err);
+        return sql_deletion_bindings(tx, run->target, err) &&
+               sql_deletion_workspace_bury(tx, run->target, err);
 }
 
 /* The directory follows; and the row at home, when the cell was another one. */
