@@ -136,7 +136,7 @@ static bool set_disabled(struct request *req, struct str principal, bool disable
                 return false;
         request_log_resource(req, "principal", principal);
         *out = account_to_api(&account);
-        return true;
+        return disabled || access_check_reach(req, principal, err);
 }
 
 bool account_disable(struct request *req, const struct api_account_disable_in *in, struct api_account *out,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Realms: the operations of administrators, and what issuers tell us. */
+#include "access/bindings.h"
 #include "api/api_handlers.h"
 #include "api/cell.h"
 #include "api/services.h"
@@ -182,6 +183,15 @@ static bool create_work(struct request *req, void *arg, struct err *err)
         return to_api(req, &change->realm, change->out, err);
 }
 
+/*
+ * An issuer says who somebody is and, by the expression, that they are an administrator: whoever can name
+ * one could be anybody.
+ */
+static bool check_trust(struct request *req, struct err *err)
+{
+        return access_check_grant_roles(req, ROLE_BIT(ROLE_ADMINISTRATOR), err);
+}
+
 /* A fiber must not compile expressions: it has a small stack. */
 struct check {
         const struct oidc *oidc;
@@ -236,7 +246,7 @@ FIBER_FN bool realm_create(struct request *req, const struct api_realm_create_in
         if (body->algorithms_count > 0 &&
             !algs_from(body->algorithms, body->algorithms_count, &change.realm.algs))
                 return err_set_at(err, ERR_BAD_FIELD, "/algorithms", "an unknown algorithm");
-        if (!arena_check(req->arena, err) ||
+        if (!arena_check(req->arena, err) || !check_trust(req, err) ||
             !check_realm(req, &change.realm, change.secret.ptr != NULL, err))
                 return false;
         /* The directory first: a row that leads to no realm does no harm, a realm that nobody finds would.
@@ -305,7 +315,7 @@ FIBER_FN bool realm_update(struct request *req, const struct api_realm_update_in
         if (!request_read(req, find_work, &change, err))
                 return false;
         request_log_resource(req, "realm", in->realm);
-        if (!request_check_version(req, change.realm.version, false, err) ||
+        if (!request_check_version(req, change.realm.version, false, err) || !check_trust(req, err) ||
             !merge(&change.realm, &in->body, err) ||
             !check_realm(req, &change.realm, change.secret.ptr || change.realm.client_secret.ptr, err))
                 return false;
