@@ -91,13 +91,26 @@ bool access_still_allowed(struct request *req, bool *ret, struct err *err) MUST_
 bool access_refuse(struct request *req, struct str permission, const struct access_answer *answer,
                    struct err *err);
 
+/*
+ * Whether a token that is bound to one workspace (docs/identity.md) would change what is the whole
+ * tenant's: with a key for itself it would be bound no more.
+ */
+bool access_is_beyond_bound(const struct request *req, enum permission permission);
+
 /* ---- in a transaction on the tenant's home cell ---------------------------------------------------------
  */
 
 /*
  * Whether the caller holds all that a principal holds, so that acting for it
- * (a key, a session, a new password) raises nobody: FORBIDDEN otherwise.
+ * (a session, a new password) raises nobody: FORBIDDEN otherwise. A caller whose
+ * credential is limited to scopes acts for nobody this way, not for itself either.
  */
 bool access_check_reach(struct request *req, struct str principal, struct err *err) MUST_USE;
+/*
+ * The same for a credential that is limited to `scopes` (names with blanks between; {NULL, 0}: not
+ * limited): the caller's own limit must hold them all.
+ */
+bool access_check_reach_scoped(struct request *req, struct str principal, struct str scopes,
+                               struct err *err) MUST_USE;
 /* CONFLICT when nobody would be left who can manage principals and bindings of the tenant. */
 bool access_check_administrators(const struct access *access, struct tx *tx, struct err *err) MUST_USE;

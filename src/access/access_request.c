@@ -3,6 +3,7 @@
 #include "access/access.h"
 
 #include "access/access_sql.h"
+#include "access/bindings.h"
 #include "access/rules_private.h"
 #include "api/route.h"
 #include "api/services.h"
@@ -27,6 +28,14 @@ bool access_refuse(struct request *req, struct str permission, const struct acce
                        STR_ARG(permission), who);
 }
 
+bool access_is_beyond_bound(const struct request *req, enum permission permission)
+{
+        const struct principal *principal = &req->principal;
+
+        return principal->session.text[0] && principal->workspace.text[0] &&
+               req->route->scope != API_SCOPE_WORKSPACE && permission_writes(permission);
+}
+
 static bool check(struct request *req, enum permission permission, const struct access_resource *resource,
                   struct err *err)
 {
@@ -36,7 +45,8 @@ static bool check(struct request *req, enum permission permission, const struct 
         struct access_facts facts;
         ARENA_SCOPED scratch = {0};
 
-        if (!access || (req->principal.scoped && !permission_set_has(&req->principal.scopes, permission)))
+        if (!access || access_is_beyond_bound(req, permission) ||
+            (req->principal.scoped && !permission_set_has(&req->principal.scopes, permission)))
                 return access_refuse(req, name, NULL, err);
         arena_init(&scratch, SCRATCH_BYTES);
         facts = access->facts;
@@ -130,17 +140,55 @@ static bool covers(const struct access_rules *mine, const struct access_rules *t
         return true;
 }
 
-bool access_check_reach(struct request *req, struct str principal, struct err *err)
+static bool scopes_hold(const struct request *req, struct str names)
+{
+        while (names.len > 0) {
+                enum permission permission;
+                struct str name;
+
+                (void)str_cut(&names, ' ', &name);
+                if (name.len == 0)
+                        continue;
+                if (permission_is_custom(name))
+                        permission = PERMISSION_ROLE_MANAGE; /* as access_rules_cover has it */
+                else if (!permission_from(name, &permission))
+                        return false;
+                if (!permission_set_has(&req->principal.scopes, permission))
+                        return false;
+        }
+        return true;
+}
+
+bool access_check_grant(struct request *req, struct str organization, struct str workspace, struct str names,
+                        struct err *err)
+{
+        if (!req->access)
+                return err_set(err, ERR_INTERNAL, "the request has no rules");
+        if (req->principal.scoped && !scopes_hold(req, names))
+                return err_set(err, ERR_FORBIDDEN,
+                               "nobody gives more than the scopes of the credential that they show");
+        return access_rules_cover(req->access->rules, organization, workspace, names, err);
+}
+
+bool access_check_reach_scoped(struct request *req, struct str principal, struct str scopes, struct err *err)
 {
         _cleanup_(access_rules_releasep) struct access_rules *theirs = NULL;
         const struct access_request *access = req->access;
 
+        if (req->principal.scoped && (!scopes.ptr || !scopes_hold(req, scopes)))
+                return err_set(err, ERR_FORBIDDEN,
+                               "a credential that is limited to scopes makes none that may more");
         if (str_eq(principal, id_str(&req->principal.id)))
                 return true;
         if (!access)
                 return err_set(err, ERR_INTERNAL, "the request has no rules");
         return access_rules_load(access_env(access->access), req->tx, principal, &theirs, err) &&
                covers(access->rules, theirs, err);
+}
+
+bool access_check_reach(struct request *req, struct str principal, struct err *err)
+{
+        return access_check_reach_scoped(req, principal, STR_NULL, err);
 }
 
 bool access_check_administrators(const struct access *access, struct tx *tx, struct err *err)

@@ -34,12 +34,10 @@ bool access_bind_roles(struct tx *tx, struct str principal, uint32_t roles, stru
 
 bool access_check_grant_roles(struct request *req, uint32_t roles, struct err *err)
 {
-        if (!req->access)
-                return err_set(err, ERR_INTERNAL, "the request has no rules");
         for (unsigned i = 0; i < ROLE_COUNT; i++)
                 if ((roles & ROLE_BIT(i)) &&
-                    !access_rules_cover(
-                            req->access->rules, STR(""), STR(""),
+                    !access_check_grant(
+                            req, STR(""), STR(""),
                             access_role_permissions(req->arena, (enum role)i, req->principal.platform), err))
                         return false;
         return true;
@@ -293,7 +291,6 @@ static bool check_whom(struct request *req, const struct access_binding *binding
 
 bool access_binding_make(struct request *req, struct access_binding *binding, struct err *err)
 {
-        const struct access_rules *mine = req->access->rules;
         struct access_named_role role;
         struct id id = id_new("bnd");
         struct str organization;
@@ -307,7 +304,7 @@ bool access_binding_make(struct request *req, struct access_binding *binding, st
             !check_whom(req, binding, &role, err) || !check_condition(req, binding->condition, err))
                 return false;
         if (!binding->forbid &&
-            !access_rules_cover(mine, organization, binding->workspace, role.permissions, err))
+            !access_check_grant(req, organization, binding->workspace, role.permissions, err))
                 return false;
         binding->role = role.name;
         in = (struct sql_access_binding_insert_in){
@@ -388,7 +385,7 @@ static bool check_lift(struct request *req, const struct access_binding *ban, st
         if (!find_where(req, ban, &organization, &ignored))
                 return true; /* of a place that is no more */
         return access_role_find(req->tx, ban->role, req->principal.platform, &role, err) &&
-               access_rules_cover(req->access->rules, organization, ban->workspace, role.permissions, err);
+               access_check_grant(req, organization, ban->workspace, role.permissions, err);
 }
 
 bool access_binding_remove(struct request *req, struct str id, struct err *err)
@@ -444,8 +441,8 @@ static bool check_group_bindings(struct request *req, struct str group, bool for
                             : !find_where(req, &binding, &organization, err) ||
                                       !access_role_find(req->tx, binding.role, req->principal.platform,
                                                         &role, err) ||
-                                      !access_rules_cover(req->access->rules, organization,
-                                                          binding.workspace, role.permissions, err))
+                                      !access_check_grant(req, organization, binding.workspace,
+                                                          role.permissions, err))
                         return false;
         }
         return false;

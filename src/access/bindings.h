@@ -12,6 +12,12 @@
 bool access_bind_roles(struct tx *tx, struct str principal, uint32_t roles, struct str created_by,
                        int64_t now_ms, struct err *err) MUST_USE;
 
+/*
+ * FORBIDDEN unless the caller holds these permissions there ("" for neither place: at the tenant), without
+ * a condition, and the credential's own scopes, if it has any, hold them too.
+ */
+bool access_check_grant(struct request *req, struct str organization, struct str workspace, struct str names,
+                        struct err *err) MUST_USE;
 /* FORBIDDEN unless the caller holds, at the tenant, all that these built-in roles allow. */
 bool access_check_grant_roles(struct request *req, uint32_t roles, struct err *err) MUST_USE;
 

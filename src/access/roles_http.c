@@ -164,8 +164,8 @@ bool role_get(struct request *req, const struct api_role_get_in *in, struct api_
 /* Nobody puts into a role what they do not hold. */
 static bool check_permissions(struct request *req, struct str permissions, struct str owner, struct err *err)
 {
-        return access_rules_cover(req->access->rules, STR(""), STR(""), permissions, err) &&
-               access_rules_cover(req->access->rules, STR(""), STR(""), owner, err);
+        return access_check_grant(req, STR(""), STR(""), permissions, err) &&
+               access_check_grant(req, STR(""), STR(""), owner, err);
 }
 
 bool role_create(struct request *req, const struct api_role_create_in *in, struct api_access_role *out,

@@ -308,7 +308,7 @@ static bool key_create_work(struct request *req, void *arg, struct err *err)
                 return false;
         if (principal.kind == PRINCIPAL_EXECUTOR)
                 return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
-        if (!access_check_reach(req, create->key.principal, err))
+        if (!access_check_reach_scoped(req, create->key.principal, create->key.scopes, err))
                 return false;
         if (!identity_key_create(req->tx, create->credential, &create->key, req->now_ms, err))
                 return false;
@@ -368,10 +368,10 @@ static bool key_rotate_work(struct request *req, void *arg, struct err *err)
                 return false;
         if (principal.kind == PRINCIPAL_EXECUTOR)
                 return err_set(err, ERR_CONFLICT, "an executor gets its key by enrolment only");
-        if (!access_check_reach(req, owner, err))
-                return false;
+        /* What it would be is known when it is made; a refusal takes that back. */
         if (!identity_key_rotate(req->services, req->tx, rotate->credential, owner, rotate->id,
-                                 rotate->overlap_ms, req->now_ms, &rotate->key, err))
+                                 rotate->overlap_ms, req->now_ms, &rotate->key, err) ||
+            !access_check_reach_scoped(req, owner, rotate->key.scopes, err))
                 return false;
         request_log_detail(req, "key", rotate->id);
         request_log_detail(req, "successor", rotate->key.id);

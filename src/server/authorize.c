@@ -170,6 +170,10 @@ static bool decide(struct call *call, enum permission permission, struct err *er
                         err, ERR_FORBIDDEN,
                         "this needs the permission %s, which is not among the scopes of the credential",
                         permission_name(permission));
+        if (access_is_beyond_bound(req, permission))
+                return err_set(err, ERR_FORBIDDEN,
+                               "this token is bound to the workspace %s; %s changes the whole tenant",
+                               req->principal.workspace.text, permission_name(permission));
         arena_init(&scratch, SCRATCH_BYTES);
         answer = access_decide(access_env(call->access.access), call->access.rules,
                                access_ask_ours(permission), &call->access.facts, &scratch);

@@ -50,3 +50,44 @@ def test_nobody_logs_in_as_who_may_more(tenant, access):
     realm = admin.api.ok("POST", f"{path}/realms", {"name": "ours", **ISSUER})
     eve.api.refused("FORBIDDEN", "PATCH", f"{path}/realms/{realm['id']}", {"roles_expression": "['admin']"})
     eve.api.refused("FORBIDDEN", "PATCH", f"{path}/realms/{realm['id']}", {"issuer": "https://eve.example.org"})
+
+
+def test_a_limited_credential_makes_none_that_may_more(server, tenant):
+    admin, keys = tenant.admin, f"{tenant.path}/principals/{tenant.admin.id}/keys"
+    scopes = ["key.manage", "principal.manage", "principal.read", "binding.manage", "group.manage", "role.manage",
+              "realm.manage", "access.read"]
+    narrow = admin.api.ok("POST", keys, {"name": "narrow", "scopes": scopes})
+    wide = admin.api.ok("POST", keys, {"name": "wide"})
+    api = server.api(narrow["secret"])
+    api.refused("FORBIDDEN", "POST", keys, {"name": "more"})
+    api.refused("FORBIDDEN", "POST", keys, {"name": "more", "scopes": [*scopes, "log.read"]})
+    api.ok("POST", keys, {"name": "less", "scopes": ["key.manage"]})
+    api.refused("FORBIDDEN", "POST", f"{keys}/{wide['key']['id']}/rotate", {})
+    api.ok("POST", f"{keys}/{narrow['key']['id']}/rotate", {})
+    # Nor a way to log in, nor rights for others.
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/accounts", {"principal": admin.id, "login": "root"})
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/realms", {"name": "mine", **ISSUER})
+    bob = tenant.person("service")
+    api.refused("FORBIDDEN", "PUT", f"{tenant.path}/principals/{bob.id}/token-client", {})
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/bindings", {"principal": bob.id, "role": "viewer"})
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/principals", {"kind": "user", "name": "x", "roles": ["viewer"]})
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/roles", {"name": "mine", "permissions": ["log.read"]})
+    group = Access(tenant).group()
+    Access(tenant).bind(group, "viewer")
+    api.refused("FORBIDDEN", "PUT", f"{tenant.path}/groups/{group}/members/{bob.id}")
+
+
+def test_a_token_of_one_workspace_changes_nothing_of_the_tenant(server, tenant, access):
+    """It would make itself a key that is bound to none."""
+    boss = tenant.person("service", "admin")
+    other = access.workspace()
+    answer = requests.post(f"{server.url}/oauth2/token", timeout=harness.PATIENCE_S, data={
+        "grant_type": "client_credentials", "client_id": boss.id, "client_secret": boss.api.key,
+        "workspace": tenant.workspace})
+    api = server.api(answer.json()["access_token"])
+    api.ok("GET", tenant.actions)
+    api.ok("GET", f"{tenant.path}/principals")
+    api.refused("NOT_FOUND", "GET", f"/v1/workspaces/{other['id']}/actions")
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/principals/{boss.id}/keys", {"name": "more"})
+    api.refused("FORBIDDEN", "POST", f"{tenant.path}/workspaces/{other['id']}/archive")
+    api.ok("POST", "/v1/logout")
