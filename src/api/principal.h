@@ -36,6 +36,7 @@ struct principal {
         int64_t expires_ms;       /* until when the credential holds; 0: without end */
         struct str agent_scope;   /* of an agent's token: "read_only", …; {NULL, 0}: not said */
         struct str risk_tier;     /* {NULL, 0}: not said */
+        bool browser;   /* a session that a browser was given: the only credential that a cookie may hold */
         bool by_cookie; /* a browser sent it by itself: unsafe requests need proof of their origin */
         bool scoped;    /* whether the credential itself is limited, to `scopes` */
         struct permission_set scopes;

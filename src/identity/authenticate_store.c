@@ -209,6 +209,7 @@ static void fill_session(const struct sql_session_authenticate_row *row, const s
         /* The token's workspace; a principal that has one of its own never reaches another. */
         ret->workspace = id_from(row->workspace_id.ptr ? row->workspace_id : row->session_workspace_id);
         ret->credential = ret->session = id_from(row->session_id);
+        ret->browser = str_is(row->session_kind, "browser");
         ret->name = row->name;
         ret->realm = row->realm;
         ret->methods = row->methods;

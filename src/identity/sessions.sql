@@ -12,11 +12,11 @@ ON CONFLICT (tenant_id, prefix) DO NOTHING;
 -- All that authentication needs, in one look.
 -- name: session_authenticate :one
 -- in: prefix text
--- out: session_id text, hash blob, hash_version int, authenticated_ms int, second_factor_ms int?, seen_ms int, idle_ms int?, expires_ms int, revoked_ms int?, realm text, methods text, scopes text?, session_workspace_id text?, agent_scope text?, risk_tier text?, principal_id text, kind text, name text, workspace_id text?, disabled_ms int?, platform bool
+-- out: session_id text, hash blob, hash_version int, authenticated_ms int, second_factor_ms int?, seen_ms int, idle_ms int?, expires_ms int, revoked_ms int?, realm text, methods text, scopes text?, session_workspace_id text?, agent_scope text?, risk_tier text?, principal_id text, kind text, name text, workspace_id text?, disabled_ms int?, platform bool, session_kind text
 SELECT s.id AS session_id, s.hash, s.hash_version, s.authenticated_ms, s.second_factor_ms, s.seen_ms, s.idle_ms,
        s.expires_ms, s.revoked_ms, s.realm, s.methods, s.scopes, s.workspace_id AS session_workspace_id,
        s.agent_scope, s.risk_tier, p.id AS principal_id, p.kind, p.name, p.workspace_id, p.disabled_ms,
-       t.platform
+       t.platform, s.kind AS session_kind
   FROM session s
   JOIN principal p ON p.tenant_id = $1 AND p.id = s.principal_id
   JOIN tenant_self t ON t.tenant_id = $1

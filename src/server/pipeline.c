@@ -192,6 +192,10 @@ static void authenticate_blocking(void *arg)
 
 static bool known_caller(struct call *call, struct err *err)
 {
+        /* A browser's session lets a command line in and adds passkeys: what may less does not pass for one.
+         */
+        if (call->by_cookie && !call->req.principal.browser)
+                return unauthenticated(call, "this cookie holds no browser's session: log in", err);
         call->req.principal.by_cookie = call->by_cookie;
         return check_origin(call, err);
 }

@@ -91,3 +91,17 @@ def test_a_token_of_one_workspace_changes_nothing_of_the_tenant(server, tenant, 
     api.refused("FORBIDDEN", "POST", f"{tenant.path}/principals/{boss.id}/keys", {"name": "more"})
     api.refused("FORBIDDEN", "POST", f"{tenant.path}/workspaces/{other['id']}/archive")
     api.ok("POST", "/v1/logout")
+
+
+def test_only_a_browsers_session_is_a_cookie(server, tenant):
+    """A key in a cookie would let a command line in, whose session no scope limits."""
+    me = tenant.admin.api.ok("GET", "/v1/whoami")
+    narrow = tenant.admin.api.ok("POST", f"{tenant.path}/principals/{me['principal']}/keys",
+                                 {"name": "narrow", "scopes": ["action.read"]})
+    for name in ("countersign", "__Host-countersign"):
+        answer = requests.get(f"{server.url}/v1/whoami", timeout=harness.PATIENCE_S,
+                              headers={"Cookie": f"{name}={narrow['secret']}"})
+        assert answer.status_code == 401, answer.text
+        page = requests.get(f"{server.url}/device", timeout=harness.PATIENCE_S, allow_redirects=False,
+                            headers={"Cookie": f"{name}={narrow['secret']}"})
+        assert page.status_code in (303, 401), page.text
