@@ -263,6 +263,9 @@ FIBER_FN bool token_grant_client(struct request *req, const struct form *form, s
         ret->new.methods = STR("");
         if (principal->credential.text[0])
                 ret->new.provider_session = id_str(&principal->credential);
+        /* A key that ends, or was rotated away, gives nothing that holds longer than itself. */
+        if (principal->expires_ms != 0)
+                ret->new.lifetime_ms = principal->expires_ms - req->now_ms;
         if (workspace.len > 0) {
                 if (!token_check_workspace(req, ret->tenant, workspace, err))
                         return false;

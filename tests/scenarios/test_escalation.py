@@ -105,3 +105,12 @@ def test_only_a_browsers_session_is_a_cookie(server, tenant):
         page = requests.get(f"{server.url}/device", timeout=harness.PATIENCE_S, allow_redirects=False,
                             headers={"Cookie": f"{name}={narrow['secret']}"})
         assert page.status_code in (303, 401), page.text
+
+
+def test_a_token_does_not_outlive_the_key_that_gave_it(server, tenant):
+    bob = tenant.person("service", "operator")
+    made = tenant.admin.api.ok("POST", f"{tenant.path}/principals/{bob.id}/keys", {
+        "name": "short", "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 120))})
+    answer = requests.post(f"{server.url}/oauth2/token", timeout=harness.PATIENCE_S, data={
+        "grant_type": "client_credentials", "client_id": bob.id, "client_secret": made["secret"]})
+    assert answer.status_code == 200 and answer.json()["expires_in"] <= 120, answer.text
