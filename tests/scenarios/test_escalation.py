@@ -114,3 +114,16 @@ def test_a_token_does_not_outlive_the_key_that_gave_it(server, tenant):
     answer = requests.post(f"{server.url}/oauth2/token", timeout=harness.PATIENCE_S, data={
         "grant_type": "client_credentials", "client_id": bob.id, "client_secret": made["secret"]})
     assert answer.status_code == 200 and answer.json()["expires_in"] <= 120, answer.text
+
+
+def test_nobody_keeps_others_from_their_links(make_server):
+    """Wrong links count for the address that tries them, and nowhere else."""
+    server = make_server()
+    server.start()
+    tenant = harness.Tenant(server, server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": "links"}))
+    ann = tenant.person("user", "viewer")
+    link = tenant.admin.api.ok("POST", f"{tenant.path}/accounts", {"principal": ann.id, "login": "ann"})["link"]
+    for _ in range(12):
+        requests.get(f"{server.url}/login/link", timeout=harness.PATIENCE_S,
+                     params={"tenant": tenant.id, "link": "csl_aaaaaaaa_" + "a" * 52})
+    assert requests.get(link, timeout=harness.PATIENCE_S).status_code == 200
