@@ -6,6 +6,7 @@ import pytest
 import requests
 
 import harness
+from browser import log_in
 from test_access import Access
 
 ISSUER = {"issuer": "https://id.example.org", "client_id": "countersign"}
@@ -127,3 +128,18 @@ def test_nobody_keeps_others_from_their_links(make_server):
         requests.get(f"{server.url}/login/link", timeout=harness.PATIENCE_S,
                      params={"tenant": tenant.id, "link": "csl_aaaaaaaa_" + "a" * 52})
     assert requests.get(link, timeout=harness.PATIENCE_S).status_code == 200
+
+
+@pytest.mark.files
+def test_a_session_that_was_left_open_cannot_shed_its_second_factor(server, tenant):
+    """Without one that is fresh nobody takes factors away, or makes a link that sets a password: not their own either."""
+    ann = tenant.person("user", ["administrator", "approver"])
+    tenant.admin.api.ok("POST", f"{tenant.path}/accounts", {"principal": ann.id, "login": "ann"})
+    path = f"{tenant.path}/principals/{ann.id}"
+    stale = server.api(log_in(server, tenant, ann, kind="cli", second_factor_ms=int(time.time() * 1000) - 3600000))
+    stale.refused("SECOND_FACTOR_REQUIRED", "DELETE", f"{path}/factors")
+    stale.refused("SECOND_FACTOR_REQUIRED", "POST", f"{path}/account/links")
+    stale.refused("SECOND_FACTOR_REQUIRED", "POST", f"{tenant.path}/accounts", {"principal": tenant.admin.id, "login": "x"})
+    fresh = server.api(log_in(server, tenant, ann, kind="cli", second_factor_ms=int(time.time() * 1000) - 1000))
+    fresh.ok("POST", f"{path}/account/links")
+    fresh.ok("DELETE", f"{path}/factors")
