@@ -140,7 +140,7 @@ UPDATE workspace SET state = $3, version = version + 1 WHERE tenant_id = $1 AND 
 -- name: workspace_place_state :exec
 -- directory
 -- in: workspace_id text, state text
-UPDATE workspace_place SET state = $2 WHERE workspace_id = $1;
+UPDATE workspace_place SET state = $2 WHERE workspace_id = $1 AND state <> 'deleted';
 
 -- name: workspace_place_get :one
 -- directory
