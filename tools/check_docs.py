@@ -51,7 +51,7 @@ def main():
     for name in TEST_NAME.findall((ROOT / "docs" / "security.md").read_text()):
         if name not in known:
             problems.append(f"docs/security.md: there is no test {name}")
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("src/*/README.md")]:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/*/README.md")]:
         text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
         where = page.relative_to(ROOT)
         for name in FILE_NAME.findall(text):
