@@ -89,6 +89,7 @@ static bool outcome_to_api(struct arena *arena, const struct sql_action_get_row 
                 .output_sha256 = row->output_sha256,
                 .has_output_truncated = row->has_output_truncated,
                 .output_truncated = row->output_truncated != 0,
+                .settled_by = row->settled_by,
         };
         out->outcome = outcome;
         return true;

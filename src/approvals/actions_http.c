@@ -219,6 +219,30 @@ bool action_cancel(struct request *req, const struct api_action_cancel_in *in, s
         return action_to_api(req, &action, out, err);
 }
 
+/* ---- settling ---------------------------------------------------------------------------------- */
+
+bool action_settle(struct request *req, const struct api_action_settle_in *in, struct api_action *out,
+                   struct err *err)
+{
+        struct action_settlement settlement = {
+                .workspace = req->workspace,
+                .action = in->action,
+                .by = id_str(&req->principal.id),
+                .note = in->body.note,
+                .succeeded = in->body.outcome == API_SETTLED_OUTCOME_SUCCEEDED,
+        };
+        struct action action;
+
+        if (!action_find(req, in->action, &action, err) || !action_allowed(req, &action, err))
+                return false;
+        request_log_detail(req, "from", str_from(action_state_name(action.state)));
+        request_log_detail(req, "note_sha256", statement_digest(req->arena, in->body.note));
+        if (!approvals_settle(req->tx, &settlement, clock_now_ms(), &action, err))
+                return false;
+        action_changed(req, &action, "action.settled");
+        return action_to_api(req, &action, out, err);
+}
+
 /* ---- output ------------------------------------------------------------------------------------ */
 
 struct output {

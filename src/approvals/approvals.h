@@ -112,6 +112,21 @@ bool approvals_cancel(struct tx *tx, struct str workspace, struct str id, int64_
                       struct err *err) MUST_USE;
 
 /*
+ * A person says how an action ended whose executor does not: of an
+ * `indeterminate` one, or of a `claimed` one whose executor is revoked. NOT_FOUND;
+ * FORBIDDEN for who asked; CONFLICT. A report that comes later is refused, and so logged.
+ */
+struct action_settlement {
+        struct str workspace;
+        struct str action;
+        struct str by; /* a principal's id */
+        struct str note;
+        bool succeeded;
+};
+bool approvals_settle(struct tx *tx, const struct action_settlement *settlement, int64_t now_ms,
+                      struct action *ret, struct err *err) MUST_USE;
+
+/*
  * Expires or lapses a due action, with log entry and event. *ret_moved is false
  * when there was nothing to do.
  */

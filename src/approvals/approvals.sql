@@ -29,12 +29,12 @@ VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
 
 -- name: action_get :one
 -- in: workspace_id text, id text
--- out: id text, workspace_id text, state text, revision int, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name blob?, instruction blob?, created_ms int, expires_ms int, decided_ms int?, closed_ms int?, claim_id text?, executor_id text?, report_sha256 text?, outcome text?, message text?, sealed_message blob?, keeps_content bool, content_key blob?, started_ms int?, ended_ms int?, output_bytes int?, output_sha256 text?, output_truncated int?, output_sent int, output_kept int
+-- out: id text, workspace_id text, state text, revision int, environment text, connector text, operation text, target text?, effect text, requester_id text, rule text, decisions int?, roles text, digest text, statement blob, task_name blob?, instruction blob?, created_ms int, expires_ms int, decided_ms int?, closed_ms int?, claim_id text?, executor_id text?, report_sha256 text?, outcome text?, message text?, sealed_message blob?, keeps_content bool, content_key blob?, started_ms int?, ended_ms int?, output_bytes int?, output_sha256 text?, output_truncated int?, output_sent int, output_kept int, settled_by text?
 SELECT id, workspace_id, state, revision, environment, connector, operation, target, effect, requester_id, rule,
        decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
        created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
        sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
-       output_truncated, output_sent, output_kept
+       output_truncated, output_sent, output_kept, settled_by
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3;
 
 -- Newest first. An empty `before` begins with the newest.
@@ -45,7 +45,7 @@ SELECT id, workspace_id, state, revision, environment, connector, operation, tar
        decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
        created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
        sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
-       output_truncated, output_sent, output_kept
+       output_truncated, output_sent, output_kept, settled_by
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND ($3 = '' OR id < $3)
  ORDER BY id DESC LIMIT $4;
 
@@ -56,7 +56,7 @@ SELECT id, workspace_id, state, revision, environment, connector, operation, tar
        decisions, roles, digest, statement, sealed_task_name AS task_name, sealed_instruction AS instruction,
        created_ms, expires_ms, decided_ms, closed_ms, claim_id, executor_id, report_sha256, outcome, message,
        sealed_message, keeps_content, content_key, started_ms, ended_ms, output_bytes, output_sha256,
-       output_truncated, output_sent, output_kept
+       output_truncated, output_sent, output_kept, settled_by
   FROM action WHERE tenant_id = $1 AND workspace_id = $2 AND state = $3 AND ($4 = '' OR id < $4)
  ORDER BY id DESC LIMIT $5;
 
@@ -82,6 +82,14 @@ UPDATE action
        sealed_message = $11, started_ms = $12, ended_ms = $13, output_bytes = $14, output_sha256 = $15,
        output_truncated = $16, closed_ms = $17
  WHERE tenant_id = $1 AND id = $2 AND state = $3 AND claim_id = $5 AND executor_id = $6;
+
+-- The state it is in is the lock: of a person and a late report one wins.
+-- name: action_settle :changes
+-- in struct: id text, from_state text, to_state text, sealed_message blob?, settled_by text, now int
+UPDATE action
+   SET state = $4, revision = revision + 1, outcome = $4, message = NULL, sealed_message = $5, settled_by = $6,
+       closed_ms = $7
+ WHERE tenant_id = $1 AND id = $2 AND state = $3;
 
 -- ---- actions of the connector `countersign`, which the server runs itself (control.h) ----
 

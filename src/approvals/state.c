@@ -28,6 +28,8 @@ static const char *const event_names[] = {
         [ACTION_EVENT_SUCCEED] = "succeed",
         [ACTION_EVENT_FAIL] = "fail",
         [ACTION_EVENT_LOSE_TRACK] = "lose track",
+        [ACTION_EVENT_SETTLE_SUCCEEDED] = "settle: succeeded",
+        [ACTION_EVENT_SETTLE_FAILED] = "settle: failed",
 };
 
 /* 0, which is ACTION_NEW and leads nowhere: no such row. */

@@ -25,14 +25,15 @@ static char letter(enum action_state state)
         return by_state[state];
 }
 
-/*                 DENY SUBMIT DECIDE MET REJECT TIME_UP CANCEL CLAIM SUCCEED FAIL LOSE_TRACK */
+/*                 DENY SUBMIT DECIDE MET REJECT TIME_UP CANCEL CLAIM SUCCEED FAIL LOSE_TRACK
+                   SETTLE_SUCCEEDED SETTLE_FAILED */
 static const char *const picture[ACTION_STATE_COUNT] = {
-        [ACTION_NEW] = "dp.........",       [ACTION_DENIED] = "...........",
-        [ACTION_PENDING] = "..parxn....",   [ACTION_APPROVED] = ".....lnc...",
-        [ACTION_CLAIMED] = "........sfi",   [ACTION_SUCCEEDED] = "...........",
-        [ACTION_FAILED] = "...........",    [ACTION_INDETERMINATE] = "........sf.",
-        [ACTION_REJECTED] = "...........",  [ACTION_EXPIRED] = "...........",
-        [ACTION_CANCELLED] = "...........", [ACTION_LAPSED] = "...........",
+        [ACTION_NEW] = "dp...........",       [ACTION_DENIED] = ".............",
+        [ACTION_PENDING] = "..parxn......",   [ACTION_APPROVED] = ".....lnc.....",
+        [ACTION_CLAIMED] = "........sfisf",   [ACTION_SUCCEEDED] = ".............",
+        [ACTION_FAILED] = ".............",    [ACTION_INDETERMINATE] = "........sf.sf",
+        [ACTION_REJECTED] = ".............",  [ACTION_EXPIRED] = ".............",
+        [ACTION_CANCELLED] = ".............", [ACTION_LAPSED] = ".............",
 };
 
 static void every_state_and_event_is_as_in_the_picture(void **state)

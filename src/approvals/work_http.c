@@ -236,12 +236,13 @@ static bool report_work(struct request *req, void *arg, struct err *err)
         struct reporting *reporting = arg;
         bool again;
 
-        if (!approvals_report(req->tx, req->workspace, &reporting->report, reporting->envelope_json,
-                              clock_now_ms(), &reporting->action, &again, err))
-                return false;
+        /* Before, so that a report that is refused, because somebody has settled it, says what it said. */
         request_log_detail(req, "claim", reporting->report.claim);
         request_log_detail(req, "outcome", str_from(outcome_name(reporting->report.outcome)));
         request_log_detail(req, "output_sha256", reporting->report.output_sha256);
+        if (!approvals_report(req->tx, req->workspace, &reporting->report, reporting->envelope_json,
+                              clock_now_ms(), &reporting->action, &again, err))
+                return false;
         if (again)
                 request_log_detail(req, "repeated", STR("true"));
         else

@@ -143,6 +143,7 @@ static void print_summary(struct cli *cli, const struct json *action)
         static const struct out_column outcome[] = {
                 {"executor", "executor", 0},
                 {"outcome", "outcome.message", 0},
+                {"settled by", "outcome.settled_by", 0},
                 {"ended", "outcome.ended_at", 0},
                 {"output bytes", "outcome.output_bytes", 0},
                 {"output sha256", "outcome.output_sha256", 0},
@@ -258,6 +259,25 @@ bool action_list_run(struct cli *cli, struct err *err)
                          &list, err))
                 return false;
         out_table(cli, &list, columns, "There are no such actions.");
+        return true;
+}
+
+bool action_settle_run(struct cli *cli, struct err *err)
+{
+        struct cli_body body;
+        struct cli_reply reply;
+        struct str path, text;
+
+        cli_body_begin(&body);
+        cli_body_str(&body, "outcome", cli_argument(cli, 1));
+        cli_body_str(&body, "note", cli_argument(cli, 2));
+        if (!cli_body_end(cli, &body, &text, err) || !action_path(cli, "/settle", &path, err) ||
+            !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(path)))
+                return false;
+        if (cli->json)
+                out_json(&reply);
+        else
+                printf("Settled.\n");
         return true;
 }
 

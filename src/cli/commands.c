@@ -328,6 +328,12 @@ const struct cli_command cli_commands[] = {
          NULL, NULL, wait_options, 1, 1, false, action_wait_run},
         {ACTIONS, "action cancel", "ACTION", "Withdraw an action that nobody has claimed", NULL, NULL, NULL,
          1, 1, false, action_cancel_run},
+        {ACTIONS, "action settle", "ACTION succeeded|failed NOTE",
+         "Say how an action ended whose executor does not",
+         "For an action that is indeterminate, or claimed by an executor that you have revoked.\n"
+         "NOTE says how you know. Who asked for the action cannot settle it.",
+         "countersign action settle act_01jd3q4r5s6t7v8w9x0y1z2a3b failed still-runs", NULL, 3, 3, false,
+         action_settle_run},
         {ACTIONS, "action output", "ACTION", "What the operation has printed", NULL, NULL, output_options, 1,
          1, false, action_output_run},
         {ACTIONS, "approve", "ACTION", "Read what would happen, and sign it",

@@ -54,6 +54,7 @@ bool factor_totp_remove_run(struct cli *cli, struct err *err) MUST_USE;
 bool factor_recovery_codes_run(struct cli *cli, struct err *err) MUST_USE;
 bool factor_passkey_remove_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool action_settle_run(struct cli *cli, struct err *err) MUST_USE;
 bool agent_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool agent_show_run(struct cli *cli, struct err *err) MUST_USE;
 bool agent_update_run(struct cli *cli, struct err *err) MUST_USE;
