@@ -18,6 +18,7 @@ struct access;
 struct oidc;
 struct work;
 struct control;
+struct policies;
 struct deletion;
 struct places;
 struct providers;
@@ -37,6 +38,7 @@ struct services {
         struct oidc *oidc;         /* identity/oidc.h */
         struct work *work;         /* approvals/work.h: connected executors, and what they are asked */
         struct control *control;   /* approvals/control.h: what the server runs itself once it is approved */
+        struct policies *policies; /* policy/policies.h: which are in force where */
         struct deletion *deletion; /* tenancy/deletion/deletion.h */
         struct places *places;     /* tenancy/places.h: how tenants and workspaces stand */
         struct regions *regions;   /* tenancy/regions.h */

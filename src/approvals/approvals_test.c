@@ -239,7 +239,7 @@ static bool try_submit(struct world *world, const struct wish *wish, struct acti
         uint8_t nonce[STATEMENT_NONCE_BYTES];
 
         random_bytes(nonce, sizeof(nonce));
-        policy_decide(&input, &decision);
+        policy_decide(policy_set_builtin(), &input, &world->arena, NULL, &decision);
         if (statement.has_target) {
                 statement.fact_count = 1;
                 statement.facts[0] = (struct statement_fact){STR("id"), str_from(container)};

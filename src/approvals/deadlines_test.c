@@ -95,7 +95,7 @@ static void submit(struct world *world, int tenant, int64_t expires_ms)
         struct statement statement;
         struct action_new action = {.statement = &statement};
 
-        policy_decide(&input, &decision);
+        policy_decide(policy_set_builtin(), &input, &world->arena, NULL, &decision);
         world->actions[tenant] = id_new("act");
         statement = (struct statement){
                 .action = id_str(&world->actions[tenant]),

@@ -8,7 +8,7 @@
 #include "approvals/work.h"
 #include "base/base64.h"
 #include "base/clock.h"
-#include "policy/policy.h"
+#include "policy/policies.h"
 
 #define EXPIRES_DEFAULT_MS (INT64_C(3600) * 1000)
 #define EXPIRES_MAX_MS (INT64_C(24) * 3600 * 1000)
@@ -54,24 +54,29 @@ static bool check_body(struct request *req, struct submit *submit, struct err *e
                check_lasts(submit, err);
 }
 
-static void judge(const struct request *req, struct submit *submit)
+static FIBER_FN bool judge(struct request *req, struct submit *submit, struct err *err)
 {
-        struct policy_input input = {
-                .tenant = req->tenant,
-                .workspace = req->workspace,
-                .environment = submit->body->environment,
-                .operation = submit->operation,
-                .target = submit->body->target,
-                .parameters = &submit->parameters,
-                .requester_id = id_str(&req->principal.id),
-                .requester_kind = str_from(principal_kind_name(req->principal.kind)),
-        };
+        struct policy_force *force;
+        struct policy_input input;
 
+        if (!policies_of_request(req, &force, err))
+                return false;
+        if (!policies_input(req, force, &input, err)) {
+                policy_force_release(force);
+                return false;
+        }
+        input.environment = submit->body->environment;
+        input.operation = submit->operation;
+        input.target = submit->body->target;
+        input.parameters = &submit->parameters;
         if (req->principal.kind == PRINCIPAL_AGENT) {
                 input.requester_scope = str_from(agent_scope_name(submit->agent.reach.scope));
                 input.requester_risk = str_from(agent_risk_name(submit->agent.reach.risk));
         }
-        policy_decide(&input, &submit->decision);
+        policy_decide(&force->set, &input, req->arena, NULL, &submit->decision);
+        policy_decision_keep(req->arena, &submit->decision);
+        policy_force_release(force);
+        return arena_check(req->arena, err);
 }
 
 /* What the target stands for now, so that it cannot stand for something else later. */
@@ -196,7 +201,8 @@ FIBER_FN bool action_submit(struct request *req, const struct api_action_submit_
                 (struct agent_ask){.operation = submit.operation, .environment = in->body.environment};
         if (!agent_ask_check(req, &submit.agent, err))
                 return false;
-        judge(req, &submit);
+        if (!judge(req, &submit, err))
+                return false;
         if (!resolve(req, &submit, err) || !freeze(req, &submit, err))
                 return false;
         if (!submit.action.denied &&

@@ -139,6 +139,37 @@ static const struct catalogue_parameter run[] = {
          .default_json = "0"},
 };
 
+static bool check_policy_layer(struct str text)
+{
+        return str_is(text, "workspace") || str_is(text, "tenant") || str_is(text, "tier") ||
+               str_is(text, "platform");
+}
+
+static bool check_tier(struct str text)
+{
+        return str_is(text, "basic") || str_is(text, "standard") || str_is(text, "enterprise");
+}
+
+static const struct catalogue_parameter policy_place[] = {
+        {.name = "layer",
+         .type = PARAMETER_STRING,
+         .required = true,
+         .label = "Layer",
+         .summary = "Where it decides: workspace, tenant, tier, platform",
+         .min = 1,
+         .max = 16,
+         .value_check = check_policy_layer,
+         .form = "workspace, tenant, tier or platform"},
+        {.name = "tier",
+         .type = PARAMETER_STRING,
+         .label = "Tier",
+         .summary = "Of the layer tier: basic, standard, enterprise",
+         .min = 1,
+         .max = 16,
+         .value_check = check_tier,
+         .form = "basic, standard or enterprise"},
+};
+
 static const struct catalogue_parameter promote[] = {
         {.name = "environment",
          .type = PARAMETER_STRING,
@@ -186,6 +217,12 @@ const struct catalogue_operation operations[] = {
          EFFECT_DESTROYS, true, TARGET_WORKSPACE, NULL, 0},
         {"countersign", "definition.promote", "Make a version what an environment has", EFFECT_CHANGES, true,
          TARGET_DOCUMENT, PARAMETERS(promote)},
+        {"countersign", "policy.activate", "Put a policy into force", EFFECT_CHANGES, true, TARGET_DOCUMENT,
+         PARAMETERS(policy_place)},
+        {"countersign", "policy.deactivate", "Put a policy out of force", EFFECT_CHANGES, true,
+         TARGET_DOCUMENT, PARAMETERS(policy_place)},
+        {"countersign", "policy.unprotect", "Let policies change without approval", EFFECT_CHANGES, true,
+         TARGET_TENANT, NULL, 0},
 };
 
 const size_t operation_count = sizeof(operations) / sizeof(operations[0]);

@@ -12,6 +12,9 @@ bool action_print(struct cli *cli, const struct json *action, struct err *err) M
 /* Without the rendering, or as JSON; and the exit status that its state asks for. */
 bool action_answer(struct cli *cli, const struct cli_reply *reply, struct err *err) MUST_USE;
 
+/* "parameters", from the options of the command line, for the operation of the arguments 1 and 2. */
+bool action_write_parameters(struct cli *cli, struct json_writer *w, struct err *err) MUST_USE;
+
 /* Waits until the action is in a final state or `timeout_ms` is over (INT64_MAX: for ever). */
 BLOCKING_FN bool action_await(struct cli *cli, struct str path, int64_t timeout_ms, struct cli_reply *reply,
                               struct err *err) MUST_USE;

@@ -275,6 +275,25 @@ static const struct cli_option bare_options[] = {
         {"bare", NULL, "only the document, as it was kept"},
         END,
 };
+static const struct cli_option policy_test_options[] = {
+        {"explain", NULL, "for each example: the rules, the values that they saw, what would have to change"},
+        END,
+};
+static const struct cli_option policy_place_options[] = {
+        {"tenant", NULL, "for the whole tenant, not only for the workspace"},
+        {"tier", "TIER", "for all tenants of a tier; in the platform's own tenant"},
+        {"platform", NULL, "for everybody; in the platform's own tenant"},
+        END,
+};
+static const struct cli_option policy_explain_options[] = {
+        {"kind", "KIND", "of who asks: user, service, agent; yourself unless told"},
+        {"requester", "ID", "who asks"},
+        {"risk", "TIER", "of who asks: low, medium, high, critical"},
+        {"scope", "SCOPE", "of who asks: read_only, read_write, code_gen"},
+        {"time", "TIME", "when, as 2026-03-02T03:00:00Z; now unless told"},
+        {"param", "NAME=VALUE", "a parameter of the operation; may be repeated"},
+        END,
+};
 static const struct cli_option publish_options[] = {
         {"digest", "HEX", "refuse unless the draft has this digest"},
         END,
@@ -618,6 +637,28 @@ const struct cli_command cli_commands[] = {
          definition_export_run},
         {DEFINITIONS, "definition import", "FILE", "Take over an export; all of it or nothing", NULL, NULL,
          NULL, 1, 1, false, definition_import_run},
+        {DEFINITIONS, "policy test", "FILE", "Run a policy's own examples; keeps nothing",
+         "Exits with 6 when the policy has a mistake or an example does not hold.",
+         "countersign policy test nights.yaml --explain", policy_test_options, 1, 1, false, policy_test_run},
+        {DEFINITIONS, "policy list", "", "The policies that are in force in the workspace", NULL, NULL, NULL,
+         0, 0, false, policy_list_run},
+        {DEFINITIONS, "policy show", "NAME", "The document of a policy that is in force", NULL, NULL, NULL, 1,
+         1, false, policy_show_run},
+        {DEFINITIONS, "policy activate", "DEFINITION", "Put a published policy into force",
+         "Of each name one version is in force. Where the tenant has protected its policies,\n"
+         "it becomes an action that must be approved.",
+         "countersign policy activate policy/nights@1.0.0", policy_place_options, 1, 1, false,
+         policy_activate_run},
+        {DEFINITIONS, "policy deactivate", "DEFINITION", "Put a policy out of force", NULL, NULL,
+         policy_place_options, 1, 1, false, policy_deactivate_run},
+        {DEFINITIONS, "policy explain", "ENVIRONMENT CONNECTOR OPERATION [TARGET]",
+         "What would be decided on an action, and why; asks for nothing", NULL,
+         "countersign policy explain prd docker container.remove web", policy_explain_options, 3, 4, false,
+         policy_explain_run},
+        {DEFINITIONS, "policy protect", "", "Let every change of the tenant's policies need approval", NULL,
+         NULL, NULL, 0, 0, false, policy_protect_run},
+        {DEFINITIONS, "policy unprotect", "", "Ask that policies may change without approval again", NULL,
+         NULL, NULL, 0, 0, false, policy_unprotect_run},
         {DEFINITIONS, "environment show", "ENVIRONMENT", "The definitions that an environment has", NULL,
          "countersign environment show prd", NULL, 1, 1, false, environment_show_run},
         {0},

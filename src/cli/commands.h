@@ -119,6 +119,14 @@ bool approve_run(struct cli *cli, struct err *err) MUST_USE;
 bool reject_run(struct cli *cli, struct err *err) MUST_USE;
 bool events_run(struct cli *cli, struct err *err) MUST_USE;
 
+bool policy_test_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_show_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_activate_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_deactivate_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_explain_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_protect_run(struct cli *cli, struct err *err) MUST_USE;
+bool policy_unprotect_run(struct cli *cli, struct err *err) MUST_USE;
 bool definition_check_run(struct cli *cli, struct err *err) MUST_USE;
 bool definition_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool definition_list_run(struct cli *cli, struct err *err) MUST_USE;

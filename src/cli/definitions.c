@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Definitions: documents with versions, and which of them an environment has. */
-#include "cli/commands.h"
 #include "cli/definitions.h"
+
+#include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/profile.h"
 
@@ -37,8 +38,7 @@ static struct str place(struct cli *cli, const char *what)
         return arena_printf(&cli->arena, "/v1/workspaces/%.*s/%s", STR_ARG(cli->profile.workspace), what);
 }
 
-/* "-" is standard input. */
-static bool read_document(struct cli *cli, struct str path, size_t most, struct str *ret, struct err *err)
+bool definition_read_file(struct cli *cli, struct str path, size_t most, struct str *ret, struct err *err)
 {
         struct buf text;
         char chunk[STDIN_CHUNK];
@@ -109,7 +109,7 @@ static bool document_body(struct cli *cli, struct str *ret, struct err *err)
         struct cli_body body;
         struct str content;
 
-        if (!read_document(cli, cli_argument(cli, 1), DOCUMENT_MAX, &content, err))
+        if (!definition_read_file(cli, cli_argument(cli, 1), DOCUMENT_MAX, &content, err))
                 return false;
         cli_body_begin(&body);
         cli_body_str(&body, "kind", cli_argument(cli, 0));
@@ -232,21 +232,24 @@ bool definition_delete_run(struct cli *cli, struct err *err)
         return true;
 }
 
-/* Where people must approve it, the promotion is asked for as an action. */
-static bool promote_by_action(struct cli *cli, struct str id, struct err *err)
+bool definition_ask(struct cli *cli, const char *operation, struct str target, const char *const *names,
+                    const struct str *values, struct err *err)
 {
         struct cli_body body;
         struct cli_reply reply;
         struct str text;
 
+        cli->request_id = STR("");
         cli_body_begin(&body);
         cli_body_str(&body, "environment", STR("control-plane"));
         cli_body_str(&body, "connector", STR("countersign"));
-        cli_body_str(&body, "operation", STR("definition.promote"));
-        cli_body_str(&body, "target", id);
+        cli_body_str(&body, "operation", str_from(operation));
+        cli_body_str(&body, "target", target);
         json_key(&body.w, "parameters");
         json_object_begin(&body.w);
-        json_field_str(&body.w, "environment", cli_argument(cli, 1));
+        for (unsigned i = 0; names[i]; i++)
+                if (values[i].len > 0)
+                        json_field_str(&body.w, names[i], values[i]);
         json_object_end(&body.w);
         if (!cli_body_end(cli, &body, &text, err) ||
             !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(place(cli, "actions"))))
@@ -260,6 +263,15 @@ static bool promote_by_action(struct cli *cli, struct str id, struct err *err)
                STR_ARG(out_text(cli, &reply.json, "id")), STR_ARG(out_text(cli, &reply.json, "state")),
                STR_ARG(out_text(cli, &reply.json, "id")));
         return true;
+}
+
+/* Where people must approve it, the promotion is asked for as an action. */
+static bool promote_by_action(struct cli *cli, struct str id, struct err *err)
+{
+        static const char *const names[] = {"environment", NULL};
+        struct str value = cli_argument(cli, 1);
+
+        return definition_ask(cli, "definition.promote", id, names, &value, err);
 }
 
 bool definition_promote_run(struct cli *cli, struct err *err)
@@ -282,7 +294,6 @@ bool definition_promote_run(struct cli *cli, struct err *err)
                       STR_ARG(id))) {
                 if (err->code != ERR_APPROVAL_NEEDED)
                         return false;
-                cli->request_id = STR("");
                 return promote_by_action(cli, id, err);
         }
         out_record(cli, &reply, promoted);
@@ -390,7 +401,7 @@ bool definition_import_run(struct cli *cli, struct err *err)
         bool ok = true;
 
         if (!profile_need_workspace(cli, err) ||
-            !read_document(cli, cli_argument(cli, 0), BUNDLE_MAX, &text, err))
+            !definition_read_file(cli, cli_argument(cli, 0), BUNDLE_MAX, &text, err))
                 return false;
         cli_body_begin(&body);
         json_key(&body.w, "items");

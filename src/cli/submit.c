@@ -95,7 +95,7 @@ static bool write_parameter(struct cli *cli, struct json_writer *w,
         return true;
 }
 
-static bool write_parameters(struct cli *cli, struct json_writer *w, struct err *err)
+bool action_write_parameters(struct cli *cli, struct json_writer *w, struct err *err)
 {
         const struct catalogue_operation *operation =
                 catalogue_find(cli_argument(cli, 1), cli_argument(cli, 2));
@@ -126,7 +126,7 @@ static bool submit(struct cli *cli, struct cli_reply *reply, struct err *err)
         cli_body_str(&body, "expires_in", cli_value(cli, "expires-in"));
         cli_body_str(&body, "task_name", cli_value(cli, "task"));
         cli_body_str(&body, "instruction", cli_value(cli, "instruction"));
-        if (!write_parameters(cli, &body.w, err)) {
+        if (!action_write_parameters(cli, &body.w, err)) {
                 buf_done(&body.text);
                 return false;
         }

@@ -16,7 +16,7 @@ const char *__lsan_default_suppressions(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-        static const char *const kinds[] = {"workflow", "agent"};
+        static const char *const kinds[] = {"workflow", "agent", "policy"};
         struct str text = str_make(bytes, len);
 
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -21,16 +21,3 @@ static const struct shape_member head_members[] = {
 };
 const struct shape shape_document_head = {
         .kind = SHAPE_RECORD, .what = "the head (document)", .members = head_members};
-
-static const struct definition_kind kinds[] = {
-        {"workflow", workflow_check},
-        {"agent", agent_check},
-};
-
-const struct definition_kind *definition_kind_find(struct str name)
-{
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-                if (str_is(name, kinds[i].name))
-                        return &kinds[i];
-        return NULL;
-}

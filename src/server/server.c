@@ -21,6 +21,8 @@
 #include "server/rate_shared.h"
 #include "server/state.h"
 #include "store/store.h"
+#include "policy/activation/control.h"
+#include "policy/policies.h"
 #include "tenancy/deletion/deletion.h"
 #include "tenancy/places.h"
 #include "tenancy/regions.h"
@@ -301,6 +303,7 @@ static void hear(struct str message, void *arg)
         places_hear(server->services.places, message);
         identity_hear(server->services.identity, message);
         access_hear(server->services.access, message);
+        policies_hear(server->services.policies, message);
 }
 
 /* Whatever the server runs itself once people have approved it. */
@@ -311,6 +314,7 @@ static bool register_control(struct server *server, struct err *err)
         if (!control)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         control_register(control, &definition_control_promote);
+        policy_control_register(control);
         server->services.control = control;
         return deletion_start(&server->services, control, &server->services.deletion, err) &&
                deletion_resume(&server->services, err);
@@ -345,6 +349,9 @@ static bool start_steps(struct server *server, const struct config *config, stru
                 return false;
         identity_set_jwt(server->services.identity, oidc_jwt(server->services.oidc));
         server->services.access = access_new(&server->services, err);
+        server->services.policies = policies_new(&server->services);
+        if (!server->services.policies)
+                return err_set(err, ERR_NO_MEMORY, "no memory to start");
         return server->services.access && arena_check(&server->strings, err) &&
                store_listen(server->store, hear, server, err) && register_control(server, err) &&
                start_accounts(server, config, err) && prepare_tenants(server, ret_first, err) &&
@@ -410,6 +417,7 @@ void server_stop(struct server *server)
         identity_free(server->services.identity);
         throttle_free(server->services.throttle);
         places_free(server->services.places);
+        policies_free(server->services.policies);
         access_free(server->services.access);
         store_close(server->store);
         deletion_free(server->services.deletion);
