@@ -276,13 +276,13 @@ static const struct cli_option bare_options[] = {
         END,
 };
 static const struct cli_option policy_test_options[] = {
-        {"explain", NULL, "for each example: the rules, the values that they saw, what would have to change"},
+        {"explain", NULL,
+         "for each example: the rules, the values that they saw, what would have to change"},
         END,
 };
 static const struct cli_option policy_place_options[] = {
-        {"tenant", NULL, "for the whole tenant, not only for the workspace"},
-        {"tier", "TIER", "for all tenants of a tier; in the platform's own tenant"},
-        {"platform", NULL, "for everybody; in the platform's own tenant"},
+        {"layer", "LAYER", "where it decides: workspace (unless told), tenant, tier, platform"},
+        {"tier", "TIER", "of the layer tier, whose policies are in the platform's own tenant"},
         END,
 };
 static const struct cli_option policy_explain_options[] = {
@@ -642,8 +642,8 @@ const struct cli_command cli_commands[] = {
          "countersign policy test nights.yaml --explain", policy_test_options, 1, 1, false, policy_test_run},
         {DEFINITIONS, "policy list", "", "The policies that are in force in the workspace", NULL, NULL, NULL,
          0, 0, false, policy_list_run},
-        {DEFINITIONS, "policy show", "NAME", "The document of a policy that is in force", NULL, NULL, NULL, 1,
-         1, false, policy_show_run},
+        {DEFINITIONS, "policy show", "NAME", "The document of a policy that is in force", NULL, NULL, NULL,
+         1, 1, false, policy_show_run},
         {DEFINITIONS, "policy activate", "DEFINITION", "Put a published policy into force",
          "Of each name one version is in force. Where the tenant has protected its policies,\n"
          "it becomes an action that must be approved.",

@@ -211,7 +211,8 @@ bool policy_show_run(struct cli *cli, struct err *err)
                        STR_ARG(cli_argument(cli, 0)));
 }
 
-/* ---- changing it --------------------------------------------------------------------------------------- */
+/* ---- changing it ---------------------------------------------------------------------------------------
+ */
 
 struct where {
         struct str layer, tier; /* "": none */
@@ -220,26 +221,22 @@ struct where {
 
 static bool take_where(struct cli *cli, struct where *ret, struct err *err)
 {
+        struct str layer = cli_value(cli, "layer");
         struct str tier = cli_value(cli, "tier");
-        unsigned given = (unsigned)cli_flag(cli, "tenant") + (unsigned)cli_flag(cli, "platform") +
-                         (unsigned)(tier.ptr != NULL);
 
-        if (given > 1)
-                return err_set(err, ERR_BAD_PARAMETER, "give one of --tenant, --tier, --platform");
-        *ret = (struct where){.layer = tier.ptr                    ? STR("tier")
-                                       : cli_flag(cli, "tenant")   ? STR("tenant")
-                                       : cli_flag(cli, "platform") ? STR("platform")
-                                                                   : STR("workspace"),
+        *ret = (struct where){.layer = layer.ptr ? layer : STR("workspace"),
                               .tier = tier.ptr ? tier : STR(""),
-                              .above = given > 0};
-        return profile_need_workspace(cli, err) && (given == 0 || profile_need_tenant(cli, err));
+                              .above = layer.ptr && !str_is(layer, "workspace")};
+        if (ret->tier.len > 0 && !str_is(ret->layer, "tier"))
+                return err_set(err, ERR_BAD_PARAMETER, "--tier goes with --layer tier");
+        return profile_need_workspace(cli, err) && (!ret->above || profile_need_tenant(cli, err));
 }
 
 static struct str collection(struct cli *cli, const struct where *where)
 {
-        return where->above ? arena_printf(&cli->arena, "/v1/tenants/%.*s/policies",
-                                           STR_ARG(cli->profile.tenant))
-                            : place(cli, "policies");
+        return where->above
+                       ? arena_printf(&cli->arena, "/v1/tenants/%.*s/policies", STR_ARG(cli->profile.tenant))
+                       : place(cli, "policies");
 }
 
 static bool ask(struct cli *cli, const char *operation, struct str id, const struct where *where,
@@ -285,10 +282,11 @@ bool policy_deactivate_run(struct cli *cli, struct err *err)
 
         if (!take_where(cli, &where, err) || !definition_id(cli, cli_argument(cli, 0), &id, err))
                 return false;
-        query = !where.above           ? STR("")
-                : where.tier.len > 0   ? arena_printf(&cli->arena, "?layer=tier&tier=%.*s",
-                                                      STR_ARG(cli_query_escape(cli, where.tier)))
-                                       : arena_printf(&cli->arena, "?layer=%.*s", STR_ARG(where.layer));
+        query = !where.above         ? STR("")
+                : where.tier.len > 0 ? arena_printf(&cli->arena, "?layer=tier&tier=%.*s",
+                                                    STR_ARG(cli_query_escape(cli, where.tier)))
+                                     : arena_printf(&cli->arena, "?layer=%.*s",
+                                                    STR_ARG(cli_query_escape(cli, where.layer)));
         if (!cli_delete(cli, err, "%.*s/%.*s%.*s", STR_ARG(collection(cli, &where)), STR_ARG(id),
                         STR_ARG(query)))
                 return err->code == ERR_APPROVAL_NEEDED && ask(cli, "policy.deactivate", id, &where, err);
@@ -300,8 +298,8 @@ bool policy_deactivate_run(struct cli *cli, struct err *err)
 static bool put_protection(struct cli *cli, bool protected, struct cli_reply *reply, struct err *err)
 {
         return profile_need_tenant(cli, err) &&
-               cli_put(cli, protected ? STR("{\"protected\":true}") : STR("{\"protected\":false}"),
-                        reply, err, "/v1/tenants/%.*s/policy-protection", STR_ARG(cli->profile.tenant));
+               cli_put(cli, protected ? STR("{\"protected\":true}") : STR("{\"protected\":false}"), reply,
+                       err, "/v1/tenants/%.*s/policy-protection", STR_ARG(cli->profile.tenant));
 }
 
 bool policy_protect_run(struct cli *cli, struct err *err)

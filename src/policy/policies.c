@@ -118,8 +118,7 @@ static void drop(struct policies *policies, struct held_force **place)
 
 static void remember(struct policies *policies, struct held_force *held, uint64_t generation)
 {
-        struct held_force **set =
-                set_of(policies, key_of(id_str(&held->tenant), id_str(&held->workspace)));
+        struct held_force **set = set_of(policies, key_of(id_str(&held->tenant), id_str(&held->workspace)));
         struct held_force **place = NULL;
 
         (void)pthread_mutex_lock(&policies->lock);
@@ -167,7 +166,7 @@ static bool add(struct loading *loading, struct str layer_name, struct str name,
         struct policy_document *document;
         enum policy_layer layer;
         struct problems problems;
-        ARENA_SCOPED scratch;
+        ARENA_SCOPED scratch = {0};
 
         if (!policy_layer_from(layer_name, &layer) || set->counts[layer] == POLICY_DOCUMENTS_MAX)
                 return err_set(err, ERR_INTERNAL, "more policies are in force than there can be");
@@ -231,7 +230,7 @@ static BLOCKING_FN bool read_cells(const struct services *services, struct loadi
 {
         struct cell_ref home = {.tenant = place->tenant, .region = str_from(loading->held->force.region)};
         bool at_home = str_eq(home.region, place->region);
-        ARENA_SCOPED scratch;
+        ARENA_SCOPED scratch = {0};
 
         arena_init(&scratch, SCRATCH_BYTES);
         loading->tenants = true;
@@ -252,7 +251,7 @@ static BLOCKING_FN bool load(const struct services *services, const struct cell_
 {
         struct loading loading = {.held = held, .workspace = workspace};
         struct tenant_place tenant;
-        ARENA_SCOPED scratch;
+        ARENA_SCOPED scratch = {0};
 
         if (!places_tenant_quick(services->places, place->tenant, &tenant) &&
             !places_tenant(services->places, place->tenant, &tenant, err))
@@ -401,7 +400,8 @@ void policies_hear(struct policies *policies, struct str message)
         }
 }
 
-bool policies_forget_on_commit(const struct services *services, struct tx *tx, struct str id, struct err *err)
+bool policies_forget_on_commit(const struct services *services, struct tx *tx, struct str id,
+                               struct err *err)
 {
         struct forget *forget;
         char message[sizeof(struct id) + 4];

@@ -72,8 +72,8 @@ struct policy_document_row {
 bool policy_change_check(struct tx *tx, const struct policy_change *change, struct policy_document_row *ret,
                          struct err *err) MUST_USE;
 /* LIMIT_REACHED: the layer is full. TARGET_CHANGED: another digest than was approved. */
-bool policy_change_activate(struct tx *tx, const struct policy_change *change, struct policy_document_row *ret,
-                            struct err *err) MUST_USE;
+bool policy_change_activate(struct tx *tx, const struct policy_change *change,
+                            struct policy_document_row *ret, struct err *err) MUST_USE;
 /* NOT_FOUND when it is not in force there. */
 bool policy_change_deactivate(struct tx *tx, const struct policy_change *change, struct err *err) MUST_USE;
 bool policy_change_guard(struct tx *tx, const struct services *services, bool guarded, struct str by,

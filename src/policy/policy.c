@@ -307,8 +307,7 @@ static void begin_explanation(const struct policy_set *set, struct arena *arena,
         for (unsigned layer = 0; layer < POLICY_LAYERS; layer++)
                 for (unsigned i = 0; i < set->counts[layer]; i++)
                         count += set->documents[layer][i]->rule_count;
-        *explanation = (struct policy_explanation){
-                .steps = ARENA_ARRAY(arena, struct policy_step, count)};
+        *explanation = (struct policy_explanation){.steps = ARENA_ARRAY(arena, struct policy_step, count)};
 }
 
 static struct str or_words(struct str text, const char *words)
@@ -429,19 +428,18 @@ static struct str advise_step(struct arena *arena, const struct policy_explanati
 {
         const struct policy_rule *rule = step->rule;
         bool counts = step->outcome == POLICY_MATCHED || step->outcome == POLICY_FAILED;
-        bool closed = !explanation->silent[step->layer] &&
-                      explanation->verdicts[step->layer] == POLICY_DENY;
-        const char *what = rule->effect == POLICY_FORBID && counts           ? "must not apply"
-                           : rule->effect != POLICY_FORBID && closed &&
-                                           step->outcome == POLICY_UNMATCHED ? "would permit it if it applied"
-                           : rule->effect == POLICY_REQUIREMENT && counts    ? "asks for people as long as it applies"
-                                                                             : NULL;
+        bool closed = !explanation->silent[step->layer] && explanation->verdicts[step->layer] == POLICY_DENY;
+        const char *what =
+                rule->effect == POLICY_FORBID && counts              ? "must not apply"
+                : rule->effect != POLICY_FORBID && closed && !counts ? "would permit it if it applied"
+                : rule->effect == POLICY_REQUIREMENT && counts ? "asks for people as long as it applies"
+                                                               : NULL;
 
         if (!what)
                 return STR("");
-        return arena_printf(arena, "%.*s (%s, %.*s) %s%s%.*s\n", STR_ARG(rule->name), layer_names[step->layer],
-                            STR_ARG(step->document->name), what, rule->when.len > 0 ? ": " : "",
-                            STR_ARG(rule->when));
+        return arena_printf(arena, "%.*s (%s, %.*s) %s%s%.*s\n", STR_ARG(rule->name),
+                            layer_names[step->layer], STR_ARG(step->document->name), what,
+                            rule->when.len > 0 ? ": " : "", STR_ARG(rule->when));
 }
 
 struct str policy_advice(struct arena *arena, const struct policy_explanation *explanation,

@@ -56,32 +56,32 @@ static bool forget(struct tx *tx, const struct policy_change *change, struct err
         return policies_forget_on_commit(change->services, tx, tx_tenant(tx), err);
 }
 
-bool policy_change_activate(struct tx *tx, const struct policy_change *change, struct policy_document_row *ret,
-                            struct err *err)
+bool policy_change_activate(struct tx *tx, const struct policy_change *change,
+                            struct policy_document_row *ret, struct err *err)
 {
         struct sql_policy_active_count_row count;
         bool found;
 
         if (!policy_change_check(tx, change, ret, err) ||
-            !sql_policy_active_count(tx, str_from(policy_layer_name(change->layer)), change->scope, ret->name,
-                                     &count, &found, err))
+            !sql_policy_active_count(tx, str_from(policy_layer_name(change->layer)), change->scope,
+                                     ret->name, &count, &found, err))
                 return false;
         if (found && count.others >= POLICY_DOCUMENTS_MAX)
                 return err_set(err, ERR_LIMIT_REACHED, "%d policies are in force there already",
                                POLICY_DOCUMENTS_MAX);
-        return sql_policy_active_put(
-                       tx,
-                       &(struct sql_policy_active_put_in){.layer = str_from(policy_layer_name(change->layer)),
-                                                          .scope = change->scope,
-                                                          .name = ret->name,
-                                                          .version = ret->version,
-                                                          .definition_id = ret->id,
-                                                          .digest = ret->digest,
-                                                          .content = ret->content,
-                                                          .action_id = change->action,
-                                                          .activated_by = change->by,
-                                                          .now = change->now_ms},
-                       err) &&
+        return sql_policy_active_put(tx,
+                                     &(struct sql_policy_active_put_in){
+                                             .layer = str_from(policy_layer_name(change->layer)),
+                                             .scope = change->scope,
+                                             .name = ret->name,
+                                             .version = ret->version,
+                                             .definition_id = ret->id,
+                                             .digest = ret->digest,
+                                             .content = ret->content,
+                                             .action_id = change->action,
+                                             .activated_by = change->by,
+                                             .now = change->now_ms},
+                                     err) &&
                forget(tx, change, err);
 }
 

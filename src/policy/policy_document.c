@@ -128,10 +128,8 @@ static const struct shape format = {
         .kind = SHAPE_TEXT, .what = "the version of the format", .check = is_format};
 static const struct shape effect = {
         .kind = SHAPE_WORD, .what = "an effect", .words = "permit forbid require"};
-static const struct shape decisions = {.kind = SHAPE_INTEGER,
-                                       .what = "the number of decisions",
-                                       .min = 1,
-                                       .max = POLICY_DECISIONS_MAX};
+static const struct shape decisions = {
+        .kind = SHAPE_INTEGER, .what = "the number of decisions", .min = 1, .max = POLICY_DECISIONS_MAX};
 static const struct shape role = {.kind = SHAPE_TEXT, .what = "a role", .check = is_role};
 static const struct shape roles = {.kind = SHAPE_LIST, .what = "a list of roles", .of = &role, .least = 1};
 static const struct shape operation = {.kind = SHAPE_TEXT, .what = "an operation", .check = is_operation};
@@ -142,10 +140,14 @@ static const struct shape environments = {
 static const struct shape reason = {.kind = SHAPE_TEXT, .what = "a reason", .check = is_reason};
 static const struct shape condition = {.kind = SHAPE_TEXT, .what = "a condition (CEL)"};
 static const struct shape_member rule_members[] = {
-        {"name", &shape_label, true},       {"effect", &effect, true},
-        {"operations", &operations, false}, {"environments", &environments, false},
-        {"when", &condition, false},        {"decisions", &decisions, false},
-        {"roles", &roles, false},           {"reason", &reason, false},
+        {"name", &shape_label, true},
+        {"effect", &effect, true},
+        {"operations", &operations, false},
+        {"environments", &environments, false},
+        {"when", &condition, false},
+        {"decisions", &decisions, false},
+        {"roles", &roles, false},
+        {"reason", &reason, false},
         {NULL, NULL, false},
 };
 static const struct shape rule = {
@@ -172,10 +174,14 @@ static const struct shape_member workspace_members[] = {{"id", &shape_text, fals
 static const struct shape workspace = {
         .kind = SHAPE_RECORD, .what = "a workspace", .members = workspace_members};
 static const struct shape_member input_members[] = {
-        {"operation", &shape_text, true},      {"environment", &shape_text, true},
-        {"target", &shape_text, false},        {"parameters", &shape_object, false},
-        {"requester", &requester, false},      {"tenant", &tenant, false},
-        {"workspace", &workspace, false},      {"time", &time_shape, false},
+        {"operation", &shape_text, true},
+        {"environment", &shape_text, true},
+        {"target", &shape_text, false},
+        {"parameters", &shape_object, false},
+        {"requester", &requester, false},
+        {"tenant", &tenant, false},
+        {"workspace", &workspace, false},
+        {"time", &time_shape, false},
         {NULL, NULL, false},
 };
 static const struct shape input = {.kind = SHAPE_RECORD, .what = "an input", .members = input_members};
@@ -184,8 +190,7 @@ static const struct shape_member example_members[] = {
         {"name", &shape_text, false},     {"input", &input, true},      {"expect", &expect, true},
         {"decisions", &decisions, false}, {"rule", &shape_text, false}, {NULL, NULL, false},
 };
-static const struct shape example = {
-        .kind = SHAPE_RECORD, .what = "an example", .members = example_members};
+static const struct shape example = {.kind = SHAPE_RECORD, .what = "an example", .members = example_members};
 static const struct shape examples = {
         .kind = SHAPE_LIST, .what = "a list of examples", .of = &example, .rule = rule_examples};
 

@@ -27,10 +27,9 @@ static void begin(struct world *world, const char *operation, const char *enviro
 {
         *world = (struct world){0};
         arena_init(&world->arena, 16 << 20);
-        world->input = (struct policy_input){
-                .environment = str_from(environment),
-                .operation = catalogue_find(STR("docker"), str_from(operation)),
-                .requester_kind = STR("agent")};
+        world->input = (struct policy_input){.environment = str_from(environment),
+                                             .operation = catalogue_find(STR("docker"), str_from(operation)),
+                                             .requester_kind = STR("agent")};
         assert_non_null(world->input.operation);
 }
 
@@ -105,11 +104,11 @@ static void every_operation_gets_the_answer_of_the_built_in_document(void **stat
                         assert_int_equal(decision.decisions, wanted);
                         assert_int_equal(decision.verdict, wanted ? POLICY_REQUIRE : POLICY_ALLOW);
                         assert_int_equal(decision.role_count, wanted ? 1 : 0);
-                        assert_true(str_is(decision.rule, operation->effect == EFFECT_READS ? "reads-run-at-once"
-                                                          : operation->effect == EFFECT_CHANGES
-                                                                  ? "changes-need-one"
-                                                          : j == 0 ? "destroys-in-test-need-one"
-                                                                   : "destroys-need-two"));
+                        assert_true(str_is(decision.rule,
+                                           operation->effect == EFFECT_READS     ? "reads-run-at-once"
+                                           : operation->effect == EFFECT_CHANGES ? "changes-need-one"
+                                           : j == 0 ? "destroys-in-test-need-one"
+                                                    : "destroys-need-two"));
                         assert_true(decision.reason.len > 0);
                 }
 }
@@ -132,11 +131,14 @@ static void what_nothing_permits_is_denied_and_a_forbid_wins(void **state)
         expect("container.list", LAYERS("  - {name: x, effect: permit, environments: [test]}\n"), "deny 0",
                "default-deny");
         expect("container.list",
-               LAYERS(ALL "  - {name: no, effect: forbid, operations: ['docker/*.list']}\n"), "deny 0", "no");
+               LAYERS(ALL "  - {name: no, effect: forbid, operations: ['docker/*.list']}\n"), "deny 0",
+               "no");
         expect("container.list",
-               LAYERS("  - {name: no, effect: forbid, operations: ['docker/*.list']}\n" ALL), "deny 0", "no");
-        expect("container.list", LAYERS(ALL "  - {name: no, effect: forbid, when: 'environment != \"prd\"'}\n"),
-               "allow 0", "all");
+               LAYERS("  - {name: no, effect: forbid, operations: ['docker/*.list']}\n" ALL), "deny 0",
+               "no");
+        expect("container.list",
+               LAYERS(ALL "  - {name: no, effect: forbid, when: 'environment != \"prd\"'}\n"), "allow 0",
+               "all");
 }
 
 static void what_changes_never_runs_at_once(void **state)
@@ -158,11 +160,13 @@ static void requirements_merge_to_the_strictest_of_all_layers(void **state)
         expect("container.remove", LAYERS(NULL, NULL, "  - {name: one, effect: require, decisions: 1}\n"),
                "require 2", "destroys-need-two");
         /* A read can need somebody too. */
-        expect("container.list", LAYERS(NULL, NULL, NULL, "  - {name: one, effect: require, decisions: 1}\n"),
-               "require 1", "one");
+        expect("container.list",
+               LAYERS(NULL, NULL, NULL, "  - {name: one, effect: require, decisions: 1}\n"), "require 1",
+               "one");
         /* Of equals the first by name, wherever it stands. */
         expect("container.stop",
-               LAYERS("  - {name: b, effect: require, decisions: 2}\n  - {name: a, effect: require, decisions: 2}\n"),
+               LAYERS("  - {name: b, effect: require, decisions: 2}\n  - {name: a, effect: require, "
+                      "decisions: 2}\n"),
                "require 2", "a");
 }
 
@@ -192,8 +196,8 @@ static void a_condition_without_a_value_is_read_strictly(void **state)
         expect("container.list", LAYERS(rules), "deny 0", "no");
         (void)snprintf(rules, sizeof(rules), "  - {name: yes, effect: permit, when: %s}\n", broken);
         expect("container.list", LAYERS(rules), "deny 0", "default-deny");
-        (void)snprintf(rules, sizeof(rules), ALL "  - {name: four, effect: require, decisions: 4, when: %s}\n",
-                       broken);
+        (void)snprintf(rules, sizeof(rules),
+                       ALL "  - {name: four, effect: require, decisions: 4, when: %s}\n", broken);
         expect("container.list", LAYERS(rules), "require 4", "four");
         /* It asks for people, and permits nothing. */
         (void)snprintf(rules, sizeof(rules), "  - {name: four, effect: require, decisions: 4, when: %s}\n",
@@ -211,7 +215,8 @@ static void conditions_see_what_is_asked(void **state)
                 "requester.id == 'agt_1' && requester.kind == 'agent' && requester.risk == 'high' && "
                 "requester.scope == 'read_write'",
                 "tenant.id == 'ten_1' && tenant.tier == 'basic'",
-                "workspace.id == 'wsp_1' && workspace.labels['team'] == 'web' && workspace.data_mode == 'full'",
+                "workspace.id == 'wsp_1' && workspace.labels['team'] == 'web' && workspace.data_mode == "
+                "'full'",
                 "time == timestamp('1970-01-01T00:00:01.5Z')",
         };
         const struct json_member team = {STR("team"), {.type = JSON_STRING, .string = STR("web")}};
@@ -225,8 +230,10 @@ static void conditions_see_what_is_asked(void **state)
                 char rules[512];
 
                 begin(&world, "container.stop", "prd");
-                (void)snprintf(rules, sizeof(rules), "  - {name: no, effect: forbid}\n  - name: seen\n    effect: permit\n    when: %s\n",
-                               conditions[i]);
+                (void)snprintf(
+                        rules, sizeof(rules),
+                        "  - {name: no, effect: forbid}\n  - name: seen\n    effect: permit\n    when: %s\n",
+                        conditions[i]);
                 put(&world, POLICY_PLATFORM, rules);
                 world.input.target = STR("web");
                 world.input.parameters = &parameters;
@@ -323,14 +330,16 @@ static void mistakes_have_a_place_and_say_what_to_do(void **state)
         mistake(HEAD "  - name: a\n    effect: permit\n    when: operation.efect == 'reads'\n", 6, 11,
                 "the condition is wrong at 1:");
         mistake(HEAD "  - name: a\n    effect: permit\n    when: operation.effect\n", 6, 11, "bool");
-        mistake(HEAD ALL "examples:\n  - {input: {operation: docker/nothing, environment: prd}, expect: allow}\n",
-                6, 25, "catalogue");
         mistake(HEAD ALL
-                "examples:\n  - {input: {operation: docker/container.list, environment: prd}, expect: deny}\n",
+                "examples:\n  - {input: {operation: docker/nothing, environment: prd}, expect: allow}\n",
+                6, 25, "catalogue");
+        mistake(HEAD ALL "examples:\n  - {input: {operation: docker/container.list, environment: prd}, "
+                         "expect: deny}\n",
                 6, 5, "does not hold: the rule all decides, allow");
-        mistake(HEAD ALL "examples:\n"
-                         "  - {input: {operation: docker/container.stop, environment: prd, target: web}, expect: "
-                         "require, decisions: 2}\n",
+        mistake(HEAD ALL
+                "examples:\n"
+                "  - {input: {operation: docker/container.stop, environment: prd, target: web}, expect: "
+                "require, decisions: 2}\n",
                 6, 5, "require 1");
 }
 

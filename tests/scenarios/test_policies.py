@@ -38,8 +38,7 @@ def published(tenant, content, place=None):
 def activate(tenant, definition, **where):
     path = f"/v1/tenants/{tenant.id}/policies" if where else f"{tenant.place}/policies"
     body = {"definition": definition["id"]}
-    if where.get("layer") not in (None, "tenant"):
-        body.update(where)
+    body.update(where)
     return tenant.admin.api.ok("POST", path, body)
 
 
@@ -212,7 +211,7 @@ def approved(tenant, approver, operation, target, parameters):
 
 
 def test_the_platform_guards_everybody_and_a_tier_its_tenants(tmp_path):
-    server = harness.Server(tmp_path / "platform").start()
+    server = harness.Server(tmp_path).start()
     platform = server.api(server.bootstrap_key)
     who = platform.ok("GET", "/v1/whoami")
     workspace = platform.ok("GET", f"/v1/tenants/{who['tenant']}/workspaces")["items"][0]["id"]
@@ -235,7 +234,9 @@ def test_the_platform_guards_everybody_and_a_tier_its_tenants(tmp_path):
     assert short(explain(basic)) == ("require", 4, "four")
     assert short(explain(enterprise)) == ("require", 2, "destroys-need-two")
     # How a tenant stands decides at once.
-    platform.ok("PATCH", f"/v1/tenants/{enterprise.id}", {"tier": "basic"}, headers={"If-Match": "*"})
+    entry = platform.request("GET", f"/v1/platform/tenants/{enterprise.id}")
+    platform.ok("PATCH", f"/v1/platform/tenants/{enterprise.id}", {"tier": "basic"},
+                headers={"If-Match": entry.headers["ETag"]})
     assert short(explain(enterprise)) == ("require", 4, "four")
     guard = put(policy(NO_REMOVAL, name="guard"), layer="platform")
     activate(basic, published(basic, policy("", name="open")), layer="tenant")
@@ -262,7 +263,7 @@ examples:
 """
     file.write_text(text.replace("expect: deny", "expect: allow"))
     tested = cli.run("policy", "test", file, code=6).stdout
-    assert "FAIL" in tested and "line 11" in tested
+    assert "FAIL" in tested and "line 13" in tested
     file.write_text(text)
     assert "ok    an agent removes: deny by nothing-goes" in cli.run("policy", "test", file).stdout
     explained = cli.run("policy", "test", file, "--explain").stdout
@@ -270,12 +271,12 @@ examples:
     assert cli.json("policy", "test", file)["valid"]
     made = cli.json("definition", "create", "policy", file)
     cli.run("definition", "publish", made["id"])
-    cli.run("policy", "activate", "policy/house@1.0.0", "--tenant")
+    cli.run("policy", "activate", "policy/house@1.0.0", "--layer", "tenant")
     assert "house" in cli.run("policy", "list").stdout
     assert "nothing-goes" in cli.run("policy", "show", "house").stdout
     why = cli.run("policy", "explain", "prd", "docker", "container.remove", "web", "--kind", "agent").stdout
     assert "deny" in why and "nothing-goes" in why
-    cli.run("policy", "deactivate", made["id"], "--tenant")
+    cli.run("policy", "deactivate", made["id"], "--layer", "tenant")
     cli.run("policy", "protect")
     assert "must be approved" in cli.run("policy", "activate", made["id"]).stdout
     asked = cli.json("policy", "unprotect")

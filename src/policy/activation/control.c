@@ -35,8 +35,8 @@ static bool resolve(struct tx *tx, struct str target, const struct json *paramet
                 return false;
         if (!policy_change_check(tx, &change, &document, err)) {
                 if (err->code == ERR_NOT_FOUND)
-                        return err_set_at(err, ERR_TARGET_NOT_FOUND, "/target", "there is no definition %.*s",
-                                          STR_ARG(target));
+                        return err_set_at(err, ERR_TARGET_NOT_FOUND, "/target",
+                                          "there is no definition %.*s", STR_ARG(target));
                 return false;
         }
         control_fact(tx_arena(tx), facts, "id", document.id);

@@ -149,7 +149,7 @@ static void check_blocking(void *arg)
         struct definition_head head;
         struct problems problems;
         const struct node *root;
-        ARENA_SCOPED scratch;
+        ARENA_SCOPED scratch = {0};
 
         arena_init(&scratch, SCRATCH_BYTES);
         problems_init(&problems, &scratch);
@@ -218,7 +218,7 @@ FIBER_FN bool policy_explain(struct request *req, const struct api_policy_explai
         struct policy_decision decision;
         struct policy_force *force;
         struct policy_input input;
-        ARENA_SCOPED scratch;
+        ARENA_SCOPED scratch = {0};
         bool ok;
 
         if (!policies_of_request(req, &force, err))
