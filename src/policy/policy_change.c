@@ -34,7 +34,8 @@ bool policy_change_check(struct tx *tx, const struct policy_change *change, stru
         if (!check_place(tx, change, err) ||
             !sql_policy_definition(tx, change->definition, &row, &found, err))
                 return false;
-        if (!found || (change->layer == POLICY_WORKSPACE && !str_eq(row.workspace_id, change->scope)))
+        if (!found || (change->layer == POLICY_WORKSPACE && !str_eq(row.workspace_id, change->scope)) ||
+            (change->workspace.ptr && !str_eq(row.workspace_id, change->workspace)))
                 return err_set(err, ERR_NOT_FOUND, "there is no definition %.*s here",
                                STR_ARG(change->definition));
         if (!str_is(row.kind, "policy"))

@@ -20,18 +20,13 @@ static bool take_place(const struct json *parameters, struct str workspace, stru
         return true;
 }
 
-static bool resolve(struct tx *tx, struct str target, const struct json *parameters, struct json *facts,
-                    struct err *err)
+static bool resolve(struct tx *tx, struct str workspace, struct str target, const struct json *parameters,
+                    struct json *facts, struct err *err)
 {
-        struct policy_change change = {.definition = target};
-        struct sql_policy_definition_row row;
+        struct policy_change change = {.definition = target, .workspace = workspace};
         struct policy_document_row document;
-        bool found;
 
-        /* Its workspace is compared once more when it runs, with that of the action. */
-        if (!sql_policy_definition(tx, target, &row, &found, err))
-                return false;
-        if (!take_place(parameters, found ? row.workspace_id : STR(""), &change, err))
+        if (!take_place(parameters, workspace, &change, err))
                 return false;
         if (!policy_change_check(tx, &change, &document, err)) {
                 if (err->code == ERR_NOT_FOUND)
@@ -52,6 +47,7 @@ static bool change_of(const struct control_run *run, struct policy_change *ret, 
         *ret = (struct policy_change){
                 .services = run->services,
                 .definition = run->target,
+                .workspace = run->workspace,
                 .digest = statement_fact(run->statement, "digest"),
                 .action = run->action,
                 .by = run->statement->requester_id,
@@ -89,13 +85,14 @@ static bool finish(const struct control_run *run, struct err *err)
         return policies_publish_platform(run->services, &run->cell, err);
 }
 
-static bool resolve_unprotect(struct tx *tx, struct str target, const struct json *parameters,
-                              struct json *facts, struct err *err)
+static bool resolve_unprotect(struct tx *tx, struct str workspace, struct str target,
+                              const struct json *parameters, struct json *facts, struct err *err)
 {
         struct sql_policy_tenant_self_row row;
         bool found;
 
         (void)parameters;
+        (void)workspace;
         if (!str_eq(target, tx_tenant(tx)))
                 return err_set_at(err, ERR_TARGET_NOT_FOUND, "/target",
                                   "it is asked for in the tenant itself");
@@ -116,7 +113,7 @@ static bool run_unprotect(struct tx *tx, struct control_run *run, struct err *er
         struct json ignored = {.type = JSON_OBJECT};
 
         run->message = STR("Policies change without approval now.");
-        return resolve_unprotect(tx, run->target, NULL, &ignored, err) &&
+        return resolve_unprotect(tx, run->workspace, run->target, NULL, &ignored, err) &&
                policy_change_guard(tx, run->services, false, run->statement->requester_id, run->now_ms, err);
 }
 
