@@ -10,13 +10,7 @@
 #include "identity/sessions.h"
 #include "keys/tenant_keys.h"
 
-enum {
-        URL_MAX = 512,
-        NAME_MAX_BYTES = 128,
-        SUBJECT_MAX = 255,
-        SUBJECTS_AT_ONCE = 100,
-        EXPRESSION_MAX = 4096
-};
+enum { URL_MAX = 512, NAME_MAX_BYTES = 128, SUBJECT_MAX = 255, EXPRESSION_MAX = 4096 };
 
 static const char *const authentication_names[] = {"basic", "post", "none"};
 
@@ -225,53 +219,21 @@ bool realm_change(struct tx *tx, struct realm *realm, struct str secret, struct 
         return changes == 1 || err_set(err, ERR_PRECONDITION_FAILED, "the realm has changed meanwhile");
 }
 
-/* The next of those who came through the realm, behind `after`. */
-static bool some_subjects(struct tx *tx, struct str realm, struct str after, struct str *ids,
-                          size_t *ret_count, struct err *err)
-{
-        SQL_SCOPED(realm_subject_list) c = {0};
-        struct sql_realm_subject_list_row row;
-        bool has = true;
-
-        *ret_count = 0;
-        if (!sql_realm_subject_list_open(tx, realm, after, SUBJECTS_AT_ONCE, &c, err))
-                return false;
-        while (*ret_count < SUBJECTS_AT_ONCE) {
-                if (!sql_realm_subject_list_next(&c, &row, &has, err))
-                        return false;
-                if (!has)
-                        break;
-                ids[(*ret_count)++] = row.principal_id;
-        }
-        return true;
-}
-
 bool realm_remove(const struct services *services, struct tx *tx, struct str id, int64_t now_ms,
                   struct err *err)
 {
-        struct str ids[SUBJECTS_AT_ONCE];
-        struct str after = STR("");
         struct realm realm;
         int64_t changes;
-        size_t count;
 
-        if (!realm_find(tx, id, &realm, err))
+        /* By the realm's own id: the person may have come through another one of the same issuer since. */
+        if (!realm_find(tx, id, &realm, err) || !sql_realm_session_revoke(tx, id, now_ms, &changes, err) ||
+            !identity_forget_on_commit(services, tx, id, err) ||
+            !sql_realm_binding_delete_all(tx, id, &changes, err) ||
+            !access_forget_on_commit(services, tx, tx_tenant(tx), err))
                 return false;
-        do {
-                if (!some_subjects(tx, id, after, ids, &count, err))
-                        return false;
-                for (size_t i = 0; i < count; i++) {
-                        if (!session_revoke_provider(services, tx, id, STR_NULL, ids[i], now_ms, NULL,
-                                                     err) ||
-                            !identity_forget_on_commit(services, tx, ids[i], err))
-                                return false;
-                        after = ids[i];
-                }
-        } while (count == SUBJECTS_AT_ONCE);
         /* Who came through it holds nothing by it any more: somebody must be left who can manage the tenant.
          */
-        return identity_forget_on_commit(services, tx, id, err) &&
-               access_check_administrators(services->access, tx, err) &&
+        return access_check_administrators(services->access, tx, err) &&
                sql_realm_delete(tx, id, &changes, err);
 }
 

@@ -47,12 +47,6 @@ INSERT INTO realm_subject (tenant_id, issuer, subject, principal_id, realm_id, e
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (tenant_id, issuer, subject) DO UPDATE SET realm_id = excluded.realm_id, email = excluded.email;
 
--- name: realm_subject_list :many
--- in: realm_id text, after text, most int
--- out: principal_id text
-SELECT principal_id FROM realm_subject WHERE tenant_id = $1 AND realm_id = $2 AND principal_id > $3
- ORDER BY principal_id LIMIT $4;
-
 -- Only what has changed.
 -- name: principal_rename :changes
 -- in: id text, name text
@@ -67,6 +61,14 @@ SELECT role FROM access_binding WHERE tenant_id = $1 AND principal_id = $2 AND c
 -- name: realm_binding_delete :changes
 -- in: principal_id text, realm_id text
 DELETE FROM access_binding WHERE tenant_id = $1 AND principal_id = $2 AND created_by = $3;
+
+-- name: realm_binding_delete_all :changes
+-- in: realm_id text
+DELETE FROM access_binding WHERE tenant_id = $1 AND created_by = $2;
+
+-- name: realm_session_revoke :changes
+-- in: realm_id text, now int
+UPDATE session SET revoked_ms = $3 WHERE tenant_id = $1 AND realm = $2 AND revoked_ms IS NULL AND expires_ms > $3;
 
 -- name: login_finish :changes
 -- in: state_hash blob, expires_ms int

@@ -228,6 +228,25 @@ def test_realms_are_made_changed_and_deleted(tenant, issuer, realm, browser):
     api.refused("NOT_FOUND", "DELETE", f"{path}/{realm['id']}")
 
 
+def test_a_deleted_realm_leaves_nothing_behind(tenant, issuer, realm, browser, server):
+    """Neither sessions through it, whichever realm the person came through last, nor the rights that it gave."""
+    api, other = tenant.admin.api, Browser(server)
+    browser.sign_in(tenant, realm)
+    me = whoami(browser)
+    key = api.ok("POST", f"{tenant.path}/principals/{me['principal']}/keys", {"name": "hers"})["secret"]
+    second = make_realm(tenant, issuer, name="second")
+    other.sign_in(tenant, second)
+    assert whoami(other)["principal"] == me["principal"]
+    api.ok("DELETE", f"{tenant.path}/realms/{realm['id']}")
+    assert browser.get("/v1/whoami").status_code == 401
+    assert whoami(other)["roles"] == ["operator"]
+    server.api(key).ok("GET", tenant.actions)
+    api.ok("DELETE", f"{tenant.path}/realms/{second['id']}")
+    assert other.get("/v1/whoami").status_code == 401
+    assert server.api(key).ok("GET", "/v1/whoami")["roles"] == []
+    server.api(key).refused("NOT_FOUND", "GET", tenant.actions)
+
+
 @pytest.mark.parametrize("more, code", [
     ({"issuer": "http://issuer.example"}, "BAD_FIELD"),
     ({"issuer": "https://user@issuer.example"}, "BAD_FIELD"),
