@@ -26,7 +26,7 @@ DELETE FROM token_assertion WHERE tenant_id = $1 AND expires_ms < $2;
 -- Two at most: one is the only one, two are a question.
 -- name: token_workspaces :many
 -- out: id text
-SELECT id FROM workspace WHERE tenant_id = $1 ORDER BY id LIMIT 2;
+SELECT id FROM workspace WHERE tenant_id = $1 AND state <> 'deleted' ORDER BY id LIMIT 2;
 
 -- name: authorization_code_insert :exec
 -- in struct: hash blob, principal_id text, redirect_uri text, challenge text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, expires_ms int
@@ -102,4 +102,4 @@ DELETE FROM device_login WHERE expires_ms < $1;
 -- directory
 -- in: workspace text
 -- out: tenant_id text
-SELECT tenant_id FROM workspace_place WHERE workspace_id = $1;
+SELECT tenant_id FROM workspace_place WHERE workspace_id = $1 AND state <> 'deleted';

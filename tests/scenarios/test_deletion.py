@@ -90,6 +90,27 @@ def test_nothing_of_a_deleted_workspace_is_left(people):
         assert db.execute("SELECT count(*) FROM access_binding WHERE scope_id = ?", (made["id"],)).fetchone() == (0,)
 
 
+def test_no_token_is_for_a_deleted_workspace(people):
+    api = people.admin.api
+    made = shop(people)
+    bob = people.person("service", "operator")
+
+    def ask_token(**more):
+        return requests.post(f"{people.server.url}/oauth2/token", timeout=harness.PATIENCE_S, data={
+            "grant_type": "client_credentials", "client_id": bob.id, "client_secret": bob.api.key, **more})
+
+    assert ask_token().status_code == 400, "two workspaces: one must be named"
+    api.ok("POST", f"{people.path}/workspaces/{made['id']}/archive")
+    action = ask(people.admin, "workspace.delete", made["id"])
+    people.anna.decide(action)
+    people.ben.decide(action)
+    assert people.admin.action(action["id"], wait="10s")["state"] == "succeeded"
+    assert ask_token(workspace=made["id"]).status_code == 400
+    only = ask_token()
+    assert only.status_code == 200, only.text
+    assert people.server.api(only.json()["access_token"]).ok("GET", people.actions)["items"] is not None
+
+
 def test_it_is_run_by_nobody_else_and_nowhere_else(people):
     api = people.admin.api
     made = shop(people)
