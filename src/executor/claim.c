@@ -85,13 +85,21 @@ bool claim_send_report(struct executor *executor, struct arena *arena, struct st
                 return false;
         }
         test_step("report noted");
+        /* The report stands at the server. It stays erasable when this fails: with the next, or at the
+         * start. */
+        if (!journal_erase_closed(executor->journal, &err))
+                log_line(LOG_WARN, "what finished actions carried is still in the journal",
+                         LOG_C("why", err.message));
         return true;
 }
 
 bool claim_finish(struct executor *executor, struct arena *arena, const struct claim_end *end)
 {
-        struct journal_result result = {
-                .action = end->action, .claim = end->claim, .digest = end->digest, .open = end->open};
+        struct journal_result result = {.action = end->action,
+                                        .claim = end->claim,
+                                        .digest = end->digest,
+                                        .outcome = str_from(outcome_name(end->outcome)),
+                                        .open = end->open};
         struct err err;
 
         log_line(end->outcome == OUTCOME_SUCCEEDED ? LOG_INFO : LOG_WARN, "action ended",

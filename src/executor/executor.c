@@ -104,6 +104,7 @@ static bool load(struct executor *executor, struct err *err)
                           err) &&
                state_read_roster(&executor->state, &executor->roster_arena, &executor->roster, err) &&
                journal_open(executor->state.dir, NULL, &executor->journal, err) &&
+               journal_erase_closed(executor->journal, err) &&
                docker_connector_new(&docker, &executor->docker, err);
 }
 

@@ -10,6 +10,7 @@
 #include "executor/seen.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 /* Enough for one line's tree: base64 text and its bytes. */
 enum { LINE_ARENA_BYTES = 4 * JOURNAL_LINE_MAX_BYTES };
@@ -20,8 +21,9 @@ struct unfinished {
         struct id action;
         struct id claim;
         char digest[65];
-        int64_t begun_ms;
-        char *statement; /* heap; NULL unless begun */
+        char outcome[24];
+        int64_t begun_ms, ended_ms; /* 0 until then */
+        char *statement;            /* heap; NULL unless begun */
         size_t statement_len;
         char *report; /* heap; NULL unless done */
         size_t report_len;
@@ -34,7 +36,10 @@ struct journal {
         struct journal_file file;
         struct seen seen;
         struct unfinished *first; /* in the order of their first line */
-        struct arena arena;       /* of the line at hand */
+        struct unfinished
+                *closed;    /* finished, and their content is still in the file; theirs here is gone */
+        off_t kept_end;     /* the file begins with lines `kept` up to here */
+        struct arena arena; /* of the line at hand */
 };
 
 static void unfinished_free(struct unfinished *item)
@@ -42,6 +47,16 @@ static void unfinished_free(struct unfinished *item)
         heap_free(item->statement);
         heap_free(item->report);
         heap_free(item);
+}
+
+static void free_all(struct unfinished **first)
+{
+        while (*first) {
+                struct unfinished *next = (*first)->next;
+
+                unfinished_free(*first);
+                *first = next;
+        }
 }
 
 static struct unfinished **find(struct journal *journal, struct str action)
@@ -77,6 +92,22 @@ static void forget(struct journal *journal, struct str action)
                 *at = gone->next;
                 unfinished_free(gone);
         }
+}
+
+/* Finished: what it carried goes from memory now, and from the file with the next journal_erase_closed. */
+static void put_to_closed(struct journal *journal, struct str action)
+{
+        struct unfinished **at = find(journal, action);
+        struct unfinished *item = *at;
+
+        if (!item)
+                return;
+        *at = item->next;
+        heap_free(item->statement);
+        heap_free(item->report);
+        item->statement = item->report = NULL;
+        item->next = journal->closed;
+        journal->closed = item;
 }
 
 static bool replace_bytes(char **bytes, size_t *len, struct str with, struct err *err)
@@ -129,13 +160,16 @@ static bool apply_begun(struct journal *journal, const struct journal_entry *ent
         return see(journal, entry->action, entry->digest, err);
 }
 
-static bool apply_done(struct journal *journal, const struct journal_result *result, struct err *err)
+static bool apply_done(struct journal *journal, const struct journal_result *result, int64_t ended_ms,
+                       struct err *err)
 {
         struct unfinished *item = find_or_add(journal, result->action, err);
 
         if (!item || !set_facts(item, result->claim, result->digest, err) ||
             !replace_bytes(&item->report, &item->report_len, result->report, err))
                 return false;
+        (void)snprintf(item->outcome, sizeof(item->outcome), "%.*s", STR_ARG(result->outcome));
+        item->ended_ms = ended_ms;
         item->open = result->open;
         item->reported = false;
         return see(journal, result->action, result->digest, err);
@@ -148,7 +182,7 @@ static void apply_reported(struct journal *journal, struct str action)
         if (item && item->open)
                 item->reported = true;
         else
-                forget(journal, action);
+                put_to_closed(journal, action);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */
@@ -182,13 +216,24 @@ static bool read_done(struct journal *journal, const struct json *line, struct e
                 .claim = json_get_string(line, "claim"),
                 .digest = json_get_string(line, "digest"),
                 .report = json_get_string(line, "report"),
+                .outcome = json_get_string(line, "outcome"),
         };
         const struct json *open = json_get(line, "open");
+        int64_t ended_ms;
 
-        if (!open || open->type != JSON_BOOL)
-                return err_set(err, ERR_STORE_FAILED, "\"open\" is missing");
+        if (!open || open->type != JSON_BOOL || !json_get_int(line, "at_ms", &ended_ms))
+                return err_set(err, ERR_STORE_FAILED, "\"open\" or \"at_ms\" is missing");
         result.open = open->boolean;
-        return apply_done(journal, &result, err);
+        return apply_done(journal, &result, ended_ms, err);
+}
+
+static bool read_kept(struct journal *journal, const struct json *line, struct err *err)
+{
+        /* Only a head of such lines is taken over as it is; a later one cannot be, and none is written. */
+        if (journal->first || journal->closed)
+                return err_set(err, ERR_STORE_FAILED, "a line \"kept\" after others");
+        journal->kept_end = journal->file.length;
+        return see(journal, json_get_string(line, "action"), json_get_string(line, "digest"), err);
 }
 
 static bool read_line(void *arg, struct str text, unsigned number, struct err *err)
@@ -215,6 +260,8 @@ static bool read_line(void *arg, struct str text, unsigned number, struct err *e
                 apply_reported(journal, action);
         else if (str_is(kind, "no_claim"))
                 forget(journal, action);
+        else if (str_is(kind, "kept"))
+                return read_kept(journal, &line, err);
         else
                 return err_set(err, ERR_STORE_FAILED,
                                "its kind \"%.*s\" is not known; a newer version may have written it",
@@ -247,6 +294,7 @@ bool journal_open(const char *dir, const struct journal_io *io, struct journal *
         pthread_mutex_init(&journal->lock, NULL);
         arena_init(&journal->arena, LINE_ARENA_BYTES);
         journal->file.fd = -1;
+        journal->kept_end = JOURNAL_HEADER_BYTES;
         if (!journal_file_open(&journal->file, dir, io, read_line, journal, err)) {
                 journal_close(journal);
                 return false;
@@ -260,12 +308,8 @@ void journal_close(struct journal *journal)
 {
         if (!journal)
                 return;
-        while (journal->first) {
-                struct unfinished *next = journal->first->next;
-
-                unfinished_free(journal->first);
-                journal->first = next;
-        }
+        free_all(&journal->first);
+        free_all(&journal->closed);
         journal_file_close(&journal->file);
         seen_done(&journal->seen);
         arena_done(&journal->arena);
@@ -275,14 +319,15 @@ void journal_close(struct journal *journal)
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-static void line_begin(struct json_writer *w, struct buf *buf, const char *kind, struct str action)
+static void line_begin(struct json_writer *w, struct buf *buf, const char *kind, struct str action,
+                       int64_t at_ms)
 {
         buf_init(buf, JOURNAL_LINE_MAX_BYTES);
         json_writer_init(w, buf);
         json_object_begin(w);
         json_field_c(w, "kind", kind);
         json_field_str(w, "action", action);
-        json_field_int(w, "at_ms", clock_now_ms());
+        json_field_int(w, "at_ms", at_ms);
 }
 
 static bool line_append(struct journal *journal, struct json_writer *w, struct err *err)
@@ -297,7 +342,7 @@ static bool append_plain(struct journal *journal, const char *kind, struct str a
         BUF_SCOPED buf = {0};
         struct json_writer w;
 
-        line_begin(&w, &buf, kind, action);
+        line_begin(&w, &buf, kind, action, clock_now_ms());
         return line_append(journal, &w, err);
 }
 
@@ -356,17 +401,33 @@ bool journal_note_no_claim(struct journal *journal, struct str action, struct er
         return ok;
 }
 
+static void begun_line(struct json_writer *w, struct buf *buf, const struct journal_entry *entry)
+{
+        line_begin(w, buf, "begun", entry->action, clock_now_ms());
+        json_field_str(w, "claim", entry->claim);
+        json_field_str(w, "digest", entry->digest);
+        json_field_int(w, "begun_ms", entry->begun_ms);
+        json_key(w, "statement");
+        json_base64(w, entry->statement);
+}
+
+static void done_line(struct json_writer *w, struct buf *buf, const struct journal_result *result,
+                      int64_t ended_ms)
+{
+        line_begin(w, buf, "done", result->action, ended_ms);
+        json_field_str(w, "claim", result->claim);
+        json_field_str(w, "digest", result->digest);
+        json_field_str(w, "outcome", result->outcome);
+        json_field_bool(w, "open", result->open);
+        json_field_str(w, "report", result->report);
+}
+
 static bool note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
 {
         BUF_SCOPED buf = {0};
         struct json_writer w;
 
-        line_begin(&w, &buf, "begun", entry->action);
-        json_field_str(&w, "claim", entry->claim);
-        json_field_str(&w, "digest", entry->digest);
-        json_field_int(&w, "begun_ms", entry->begun_ms);
-        json_key(&w, "statement");
-        json_base64(&w, entry->statement);
+        begun_line(&w, &buf, entry);
         return check_action(entry->action, err) && refuse_seen(journal, entry->action, entry->digest, err) &&
                /* Memory first: what cannot be kept in mind must not become durable and then run. */
                apply_begun(journal, entry, err) && line_append(journal, &w, err);
@@ -386,16 +447,13 @@ bool journal_note_done(struct journal *journal, const struct journal_result *res
 {
         BUF_SCOPED buf = {0};
         struct json_writer w;
+        int64_t now_ms = clock_now_ms();
         bool ok;
 
-        line_begin(&w, &buf, "done", result->action);
-        json_field_str(&w, "claim", result->claim);
-        json_field_str(&w, "digest", result->digest);
-        json_field_bool(&w, "open", result->open);
-        json_field_str(&w, "report", result->report);
+        done_line(&w, &buf, result, now_ms);
         pthread_mutex_lock(&journal->lock);
         ok = check_action(result->action, err) && line_append(journal, &w, err) &&
-             apply_done(journal, result, err);
+             apply_done(journal, result, now_ms, err);
         pthread_mutex_unlock(&journal->lock);
         return ok;
 }
@@ -409,6 +467,112 @@ bool journal_note_reported(struct journal *journal, struct str action, struct er
                 ok = append_plain(journal, "reported", action, err);
                 if (ok)
                         apply_reported(journal, action);
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return ok;
+}
+
+/* ---- erasing what finished actions carried -------------------------------------------------------- */
+
+static bool put_line(struct journal_file *fresh, struct json_writer *w, struct err *err)
+{
+        json_object_end(w);
+        return buf_check(w->buf, "a journal line", err) && journal_file_put(fresh, buf_str(w->buf), err);
+}
+
+static bool put_kept(struct journal_file *fresh, const struct unfinished *item, struct err *err)
+{
+        BUF_SCOPED buf = {0};
+        struct json_writer w;
+
+        line_begin(&w, &buf, "kept", id_str(&item->action), item->ended_ms);
+        json_field_str(&w, "claim", id_str(&item->claim));
+        json_field_c(&w, "digest", item->digest);
+        json_field_c(&w, "outcome", item->outcome);
+        json_field_int(&w, "begun_ms", item->begun_ms);
+        return put_line(fresh, &w, err);
+}
+
+static bool put_begun(struct journal_file *fresh, const struct unfinished *item, struct err *err)
+{
+        BUF_SCOPED buf = {0};
+        struct json_writer w;
+
+        begun_line(&w, &buf,
+                   &(struct journal_entry){.action = id_str(&item->action),
+                                           .claim = id_str(&item->claim),
+                                           .digest = str_from(item->digest),
+                                           .statement = str_make(item->statement, item->statement_len),
+                                           .begun_ms = item->begun_ms});
+        return put_line(fresh, &w, err);
+}
+
+static bool put_done(struct journal_file *fresh, const struct unfinished *item, struct err *err)
+{
+        BUF_SCOPED buf = {0};
+        struct json_writer w;
+
+        done_line(&w, &buf,
+                  &(struct journal_result){.action = id_str(&item->action),
+                                           .claim = id_str(&item->claim),
+                                           .digest = str_from(item->digest),
+                                           .report = str_make(item->report, item->report_len),
+                                           .outcome = str_from(item->outcome),
+                                           .open = item->open},
+                  item->ended_ms);
+        return put_line(fresh, &w, err);
+}
+
+static bool put_plain(struct journal_file *fresh, const struct unfinished *item, const char *kind,
+                      struct err *err)
+{
+        BUF_SCOPED buf = {0};
+        struct json_writer w;
+
+        line_begin(&w, &buf, kind, id_str(&item->action), clock_now_ms());
+        return put_line(fresh, &w, err);
+}
+
+static bool put_unfinished(struct journal_file *fresh, const struct unfinished *item, struct err *err)
+{
+        if (!item->statement && !item->report)
+                return put_plain(fresh, item, "claiming", err);
+        return (!item->statement || put_begun(fresh, item, err)) &&
+               (!item->report || put_done(fresh, item, err)) &&
+               (!item->reported || put_plain(fresh, item, "reported", err));
+}
+
+struct erasing {
+        const struct journal *journal;
+        off_t kept_end;
+};
+
+static bool fill(void *arg, struct journal_file *fresh, struct err *err)
+{
+        struct erasing *erasing = arg;
+
+        for (const struct unfinished *item = erasing->journal->closed; item; item = item->next)
+                if (!put_kept(fresh, item, err))
+                        return false;
+        erasing->kept_end = fresh->length;
+        for (const struct unfinished *item = erasing->journal->first; item; item = item->next)
+                if (!put_unfinished(fresh, item, err))
+                        return false;
+        return true;
+}
+
+bool journal_erase_closed(struct journal *journal, struct err *err)
+{
+        struct erasing erasing = {.journal = journal};
+        bool ok = true;
+
+        pthread_mutex_lock(&journal->lock);
+        if (journal->closed) {
+                ok = journal_file_replace(&journal->file, journal->kept_end, fill, &erasing, err);
+                if (ok) {
+                        journal->kept_end = erasing.kept_end;
+                        free_all(&journal->closed);
+                }
         }
         pthread_mutex_unlock(&journal->lock);
         return ok;

@@ -6,6 +6,7 @@
  *   begun      durable before the first byte goes to the target
  *   done       the signed report; durable before it is sent
  *   reported   the server has the report
+ *   kept       all that stays of a finished action: no statement, no report
  *
  * An action's way through them is the only one that is accepted:
  *
@@ -14,7 +15,8 @@
  *   done (indeterminate, open) → done (settled, or given up) → reported
  *
  * Whatever was begun or done is seen for ever: by the action's id and by the
- * statement's digest. What is not finished is kept in memory, so that a start
+ * statement's digest. What an action carried is erased once it is reported
+ * (journal_erase_closed). What is not finished is kept in memory, so that a start
  * after a crash can settle it. Safe from any thread.
  */
 #pragma once
@@ -36,8 +38,9 @@ struct journal_result {
         struct str action;
         struct str claim;
         struct str digest;
-        struct str report; /* the signed envelope, JSON */
-        bool open;         /* indeterminate, and somebody may still find out */
+        struct str report;  /* the signed envelope, JSON */
+        struct str outcome; /* its name; may be empty */
+        bool open;          /* indeterminate, and somebody may still find out */
 };
 
 enum journal_need {
@@ -79,6 +82,13 @@ bool journal_note_begun(struct journal *journal, const struct journal_entry *ent
 bool journal_note_done(struct journal *journal, const struct journal_result *result,
                        struct err *err) MUST_USE;
 bool journal_note_reported(struct journal *journal, struct str action, struct err *err) MUST_USE;
+
+/*
+ * Writes the journal anew: of each finished action only a line `kept` (its ids, the
+ * digest, the outcome, the times), the unfinished ones as they are. Nothing when no
+ * action was finished since. When it fails nothing is lost, and it may be tried again.
+ */
+bool journal_erase_closed(struct journal *journal, struct err *err) MUST_USE;
 
 /* The n-th unfinished item, copied into the arena; false at the end. Stable while nothing is noted. */
 bool journal_unfinished(struct journal *journal, struct arena *arena, size_t n, struct journal_item *ret);

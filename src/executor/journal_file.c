@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 static const struct str HEADER = STR("countersign-journal/1\n");
-enum { CHECKSUM_DIGITS = 8, LINE_OVERHEAD = CHECKSUM_DIGITS + 2 };
+enum { CHECKSUM_DIGITS = 8, LINE_OVERHEAD = CHECKSUM_DIGITS + 2, JOURNAL_PATH_SIZE = 520 };
 
-static const struct journal_io real_io = {.write = write, .fsync = fsync, .ftruncate = ftruncate};
+_Static_assert(sizeof("countersign-journal/1\n") - 1 == JOURNAL_HEADER_BYTES, "the first line");
+
+static const struct journal_io real_io = {
+        .write = write, .fsync = fsync, .ftruncate = ftruncate, .rename = rename};
 
 uint32_t crc32c(struct str bytes)
 {
@@ -27,7 +30,7 @@ uint32_t crc32c(struct str bytes)
         return ~crc;
 }
 
-static bool write_all(struct journal_file *file, struct str bytes, struct err *err)
+static bool write_bytes(struct journal_file *file, struct str bytes, struct err *err)
 {
         while (bytes.len > 0) {
                 ssize_t n = file->io->write(file->fd, bytes.ptr, bytes.len);
@@ -39,6 +42,13 @@ static bool write_all(struct journal_file *file, struct str bytes, struct err *e
                                              "cannot write the journal %s", file->path);
                 bytes = str_slice(bytes, (size_t)n, bytes.len);
         }
+        return true;
+}
+
+static bool write_all(struct journal_file *file, struct str bytes, struct err *err)
+{
+        if (!write_bytes(file, bytes, err))
+                return false;
         if (file->io->fsync(file->fd) < 0)
                 return err_set_errno(err, ERR_STORE_FAILED, errno, "cannot make the journal %s durable",
                                      file->path);
@@ -92,6 +102,32 @@ bool journal_file_create(const char *dir, const struct journal_io *io, struct er
         return ok;
 }
 
+static bool still_good(const struct journal_file *file, struct err *err)
+{
+        return !file->broken ||
+               err_set(err, ERR_STORE_FAILED,
+                       "the journal %s could not be written earlier; start the executor again", file->path);
+}
+
+static bool fresh_path(const struct journal_file *file, char ret[JOURNAL_PATH_SIZE], struct err *err)
+{
+        int len = snprintf(ret, JOURNAL_PATH_SIZE, "%s.new", file->path);
+
+        return (len > 0 && len < JOURNAL_PATH_SIZE) ||
+               err_set(err, ERR_CONFIG, "the state folder's path is too long: %s", file->path);
+}
+
+/* What a process that was killed in the middle has left. Nobody relied on it. */
+static bool remove_fresh(const struct journal_file *file, struct err *err)
+{
+        char path[JOURNAL_PATH_SIZE];
+
+        if (!fresh_path(file, path, err))
+                return false;
+        return unlink(path) == 0 || errno == ENOENT ||
+               err_set_errno(err, ERR_SYSTEM, errno, "cannot remove %s", path);
+}
+
 static bool damaged(const struct journal_file *file, size_t at, unsigned number, const char *what,
                     struct err *err)
 {
@@ -113,8 +149,8 @@ static bool line_checksum_fits(struct str line)
 }
 
 /* Reads all whole lines; *ret_end is where the last one ends. */
-static bool scan(const struct journal_file *file, struct str bytes, journal_line_fn fn, void *arg,
-                 size_t *ret_end, struct err *err)
+static bool scan(struct journal_file *file, struct str bytes, journal_line_fn fn, void *arg, size_t *ret_end,
+                 struct err *err)
 {
         size_t at = HEADER.len;
         unsigned number = 1;
@@ -135,6 +171,7 @@ static bool scan(const struct journal_file *file, struct str bytes, journal_line
                         break;
                 if (!line_checksum_fits(line))
                         return damaged(file, at, number, "its checksum does not fit", err);
+                file->length = (off_t)(at + line.len + 1);
                 if (!fn(arg, str_slice(line, CHECKSUM_DIGITS + 1, line.len), number, err))
                         return err_prefix(err, "the journal %s, line %u", file->path, number);
                 at += line.len + 1;
@@ -185,7 +222,7 @@ static bool read_all(struct journal_file *file, journal_line_fn fn, void *arg, s
 bool journal_file_open(struct journal_file *file, const char *dir, const struct journal_io *io,
                        journal_line_fn fn, void *arg, struct err *err)
 {
-        if (!file_prepare(file, dir, io, err))
+        if (!file_prepare(file, dir, io, err) || !remove_fresh(file, err))
                 return false;
         file->fd = open(file->path, O_RDWR | O_CLOEXEC);
         if (file->fd < 0) {
@@ -220,19 +257,20 @@ void journal_file_close(struct journal_file *file)
         buf_done(&file->line);
 }
 
-bool journal_file_append(struct journal_file *file, struct str text, struct err *err)
+static bool line_make(struct journal_file *file, struct str text, struct err *err)
 {
-        if (file->broken)
-                return err_set(err, ERR_STORE_FAILED,
-                               "the journal %s could not be written earlier; start the executor again",
-                               file->path);
         if (text.len > JOURNAL_LINE_MAX_BYTES || str_find(text, '\n') >= 0)
                 return err_set(err, ERR_INTERNAL, "a journal line of %zu bytes cannot be written", text.len);
         buf_reset(&file->line);
         buf_printf(&file->line, "%08x ", crc32c(text));
         buf_append_str(&file->line, text);
         buf_append_char(&file->line, '\n');
-        if (!buf_check(&file->line, "a journal line", err))
+        return buf_check(&file->line, "a journal line", err);
+}
+
+bool journal_file_append(struct journal_file *file, struct str text, struct err *err)
+{
+        if (!still_good(file, err) || !line_make(file, text, err))
                 return false;
         test_step("journal write");
         if (!write_all(file, buf_str(&file->line), err)) {
@@ -248,4 +286,116 @@ bool journal_file_append(struct journal_file *file, struct str text, struct err 
         file->length += (off_t)file->line.len;
         test_step("journal durable");
         return true;
+}
+
+/* ---- a new file in its place ------------------------------------------------------------------- */
+
+bool journal_file_put(struct journal_file *fresh, struct str text, struct err *err)
+{
+        if (!line_make(fresh, text, err) || !write_bytes(fresh, buf_str(&fresh->line), err))
+                return false;
+        fresh->length += (off_t)fresh->line.len;
+        return true;
+}
+
+/* The first `keep` bytes are whole lines already. */
+static bool copy_head(const struct journal_file *file, off_t keep, struct journal_file *fresh,
+                      struct err *err)
+{
+        void *map = mmap(NULL, (size_t)keep, PROT_READ, MAP_PRIVATE, file->fd, 0);
+        bool ok;
+
+        if (map == MAP_FAILED)
+                return err_set_errno(err, ERR_SYSTEM, errno, "cannot read %s", file->path);
+        ok = write_bytes(fresh, str_make(map, (size_t)keep), err);
+        munmap(map, (size_t)keep);
+        fresh->length = keep;
+        return ok;
+}
+
+static bool fill_fresh(const struct journal_file *file, off_t keep, journal_fill_fn fill, void *arg,
+                       struct journal_file *fresh, struct err *err)
+{
+        if (!copy_head(file, keep, fresh, err))
+                return false;
+        test_step("new journal begun");
+        if (!fill(arg, fresh, err))
+                return false;
+        test_step("new journal written");
+        if (fresh->io->fsync(fresh->fd) < 0)
+                return err_set_errno(err, ERR_STORE_FAILED, errno, "cannot make the journal %s durable",
+                                     fresh->path);
+        test_step("new journal durable");
+        return true;
+}
+
+/*
+ * So that what was erased is not in the freed blocks either, as far as the file
+ * system and the disk write in place. Best effort: the file is gone already.
+ */
+static void wipe_old(const struct journal_file *old, off_t from)
+{
+        static const char zeros[4096];
+
+        while (from < old->length) {
+                off_t left = old->length - from;
+                ssize_t n = pwrite(old->fd, zeros,
+                                   left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros), from);
+
+                if (n <= 0)
+                        return;
+                from += n;
+        }
+        (void)fsync(old->fd);
+}
+
+/* The folder of "…/journal". */
+static bool sync_folder_of(const struct journal_file *file, struct err *err)
+{
+        char dir[JOURNAL_PATH_SIZE];
+
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(file->path, '/') - file->path), file->path);
+        return sync_folder(dir, file->io, err);
+}
+
+static bool take_place(struct journal_file *file, const char *path, struct journal_file *fresh, off_t keep,
+                       struct err *err)
+{
+        struct journal_file old = {.fd = file->fd, .length = file->length};
+
+        if (file->io->rename(path, file->path) < 0)
+                return err_set_errno(err, ERR_STORE_FAILED, errno, "cannot put %s in its place", path);
+        test_step("new journal in place");
+        file->fd = fresh->fd;
+        file->length = fresh->length;
+        fresh->fd = -1;
+        /* Which of the two is there after a power cut is open now: nothing may be written to either. */
+        file->broken = !sync_folder_of(file, err);
+        test_step("new journal's place durable");
+        if (!file->broken)
+                wipe_old(&old, keep);
+        close(old.fd);
+        test_step("old journal wiped");
+        return !file->broken;
+}
+
+bool journal_file_replace(struct journal_file *file, off_t keep, journal_fill_fn fill, void *arg,
+                          struct err *err)
+{
+        struct journal_file fresh = {.fd = -1, .io = file->io};
+        char path[JOURNAL_PATH_SIZE];
+        bool ok;
+
+        if (!still_good(file, err) || !fresh_path(file, path, err) || !remove_fresh(file, err))
+                return false;
+        memcpy(fresh.path, file->path, sizeof(fresh.path));
+        fresh.fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fresh.fd < 0)
+                return err_set_errno(err, ERR_SYSTEM, errno, "cannot make %s", path);
+        buf_init(&fresh.line, JOURNAL_LINE_MAX_BYTES + LINE_OVERHEAD);
+        ok = fill_fresh(file, keep, fill, arg, &fresh, err) && take_place(file, path, &fresh, keep, err);
+        if (fresh.fd >= 0)
+                (void)unlink(path);
+        journal_file_close(&fresh);
+        return ok;
 }

@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* clang-format off */
@@ -19,6 +22,7 @@
 
 static const struct str STATEMENT = STR("{\"what\":\"line\\n\xc3\xa9\"}");
 static const struct str REPORT = STR("{\"payload\":\"x\"}");
+static const struct str REPORT_AS_JSON = STR("payload");
 
 /* ---- disks that fail at the n-th call --------------------------------------------------------- */
 
@@ -56,7 +60,16 @@ static int bad_ftruncate(int fd, off_t length)
         return -1;
 }
 
-static const struct journal_io bad_io = {.write = bad_write, .fsync = bad_fsync, .ftruncate = bad_ftruncate};
+static int bad_rename(const char *from, const char *to)
+{
+        if (!fails())
+                return rename(from, to);
+        errno = EIO;
+        return -1;
+}
+
+static const struct journal_io bad_io = {
+        .write = bad_write, .fsync = bad_fsync, .ftruncate = bad_ftruncate, .rename = bad_rename};
 
 /* ---- a story of three actions -------------------------------------------------------------------- */
 
@@ -363,6 +376,177 @@ static void after_a_failed_write_nothing_more_is_taken(void **state)
         (void)state;
 }
 
+/* ---- erasing ------------------------------------------------------------------------------------------ */
+
+/* a is finished, b waits for a claim, c has begun. */
+static void tell_for_erasing(struct journal *journal, struct story *s)
+{
+        struct journal_entry entry = {.action = id_str(&s->c),
+                                      .claim = id_str(&s->claim),
+                                      .digest = STR(DIGEST_B),
+                                      .statement = STR("statement of c"),
+                                      .begun_ms = 8};
+        struct err err;
+
+        for (unsigned i = 0; i < 7; i++)
+                assert_true(story_step(journal, s, i, &err));
+        assert_true(journal_note_begun(journal, &entry, &err));
+}
+
+/* Nothing of the truth is lost, whether the content is there or not. */
+static void check_after_erasing(const char *path, const struct story *s)
+{
+        ARENA_SCOPED arena;
+        struct journal_item item;
+        struct journal *journal;
+        struct err err;
+
+        arena_init(&arena, 1 << 20);
+        assert_true(journal_open(path, NULL, &journal, &err));
+        assert_false(journal_note_claiming(journal, id_str(&s->a), &err));
+        assert_int_equal(err.code, ERR_JOURNAL_REFUSED);
+        assert_true(journal_has_seen(journal, id_str(&s->b), STR(DIGEST_A)));
+        assert_true(journal_unfinished(journal, &arena, 0, &item));
+        assert_true(str_eq(item.entry.action, id_str(&s->b)));
+        assert_int_equal(item.need, JOURNAL_NEEDS_CLAIM);
+        assert_true(journal_unfinished(journal, &arena, 1, &item));
+        assert_true(str_eq(item.entry.action, id_str(&s->c)));
+        assert_true(str_eq(item.entry.statement, STR("statement of c")));
+        assert_int_equal(item.entry.begun_ms, 8);
+        assert_false(journal_unfinished(journal, &arena, 2, &item));
+        journal_close(journal);
+}
+
+static bool file_has(const struct test_dir *dir, struct str word)
+{
+        size_t len;
+        _cleanup_(heap_freep) char *bytes = test_file_read(dir, "journal", &len);
+
+        return str_find_str(str_make(bytes, len), word) >= 0;
+}
+
+static void what_is_reported_is_erased_and_not_forgotten(void **state)
+{
+        TEST_DIR dir = test_dir_new();
+        struct story s = story_new();
+        struct journal_result result = {.action = id_str(&s.c),
+                                        .claim = id_str(&s.claim),
+                                        .digest = STR(DIGEST_B),
+                                        .report = STR("report of c"),
+                                        .outcome = STR("failed")};
+        struct journal *journal;
+        size_t len;
+        struct err err;
+
+        assert_true(journal_create(dir.path, NULL, &err));
+        assert_true(journal_open(dir.path, NULL, &journal, &err));
+        tell_for_erasing(journal, &s);
+        assert_true(file_has(&dir, REPORT_AS_JSON));
+        assert_true(journal_erase_closed(journal, &err));
+        assert_false(file_has(&dir, REPORT_AS_JSON));
+        assert_true(file_has(&dir, STR(DIGEST_A)));
+        check_after_erasing(dir.path, &s);
+        /* It goes on in the new file, and a second time around keeps what the first has kept. */
+        assert_true(journal_note_done(journal, &result, &err));
+        assert_true(journal_note_reported(journal, id_str(&s.c), &err));
+        assert_true(journal_erase_closed(journal, &err));
+        journal_close(journal);
+        assert_true(journal_open(dir.path, NULL, &journal, &err));
+        assert_true(journal_has_seen(journal, id_str(&s.a), STR_NULL));
+        assert_true(journal_has_seen(journal, id_str(&s.c), STR(DIGEST_B)));
+        assert_true(file_has(&dir, STR("\"outcome\":\"failed\"")));
+        assert_false(file_has(&dir, STR("report of c")));
+        journal_close(journal);
+        heap_free(test_file_read(&dir, "journal", &len));
+        assert_in_range(len, 1, 2 * 400);
+        (void)state;
+}
+
+static void erasing_on_a_failing_disk_loses_nothing(void **state)
+{
+        bool ok = false;
+
+        for (int n = 1; !ok; n++) {
+                TEST_DIR dir = test_dir_new();
+                struct story s = story_new();
+                struct journal *journal;
+                struct err err;
+
+                assert_in_range(n, 1, 50);
+                fail_at = 0;
+                assert_true(journal_create(dir.path, NULL, &err));
+                assert_true(journal_open(dir.path, &bad_io, &journal, &err));
+                tell_for_erasing(journal, &s);
+                fail_at = n;
+                ok = journal_erase_closed(journal, &err);
+                fail_at = 0;
+                journal_close(journal);
+                check_after_erasing(dir.path, &s);
+        }
+        (void)state;
+}
+
+#ifdef COUNTERSIGN_TEST_HOOKS
+/* In a process of its own, killed at its n-th step; false when it came to its end. */
+static bool erase_killed(const char *path, unsigned n)
+{
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                char text[16];
+
+                /* Anew, since the hooks of this process have read its environment. */
+                (void)snprintf(text, sizeof(text), "%u", n);
+                (void)setenv("COUNTERSIGN_KILL_AT", text, 1);
+                (void)execl("/proc/self/exe", "journal_test", "erase", path, (char *)NULL);
+                _exit(1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+        return WIFSIGNALED(status);
+}
+
+static int erase_main(const char *path)
+{
+        struct journal *journal;
+        struct err err;
+
+        return journal_open(path, NULL, &journal, &err) && journal_erase_closed(journal, &err) ? 0 : 1;
+}
+
+static void killed_at_every_step_of_erasing_nothing_is_lost(void **state)
+{
+        bool killed = true;
+        unsigned n;
+        size_t len;
+
+        for (n = 1; killed; n++) {
+                TEST_DIR dir = test_dir_new();
+                struct story s = story_new();
+                struct journal *journal;
+                struct err err;
+
+                assert_true(journal_create(dir.path, NULL, &err));
+                assert_true(journal_open(dir.path, NULL, &journal, &err));
+                tell_for_erasing(journal, &s);
+                journal_close(journal);
+                killed = erase_killed(dir.path, n);
+                check_after_erasing(dir.path, &s);
+                /* The next start ends what was cut off, and nothing lies about. */
+                assert_true(journal_open(dir.path, NULL, &journal, &err));
+                assert_true(journal_erase_closed(journal, &err));
+                journal_close(journal);
+                assert_false(file_has(&dir, REPORT_AS_JSON));
+                assert_null(test_file_read(&dir, "journal.new", &len));
+                check_after_erasing(dir.path, &s);
+        }
+        assert_int_equal(n - 2, 6);
+        (void)state;
+}
+#endif
+
 static void crc32c_is_castagnolis(void **state)
 {
         /* RFC 3720 appendix B.4. */
@@ -373,8 +557,15 @@ static void crc32c_is_castagnolis(void **state)
         (void)state;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+#ifdef COUNTERSIGN_TEST_HOOKS
+        if (argc == 3)
+                return erase_main(argv[2]);
+#endif
+        (void)argc;
+        (void)argv;
+
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_noted_is_there_after_a_restart),
                 cmocka_unit_test(begun_twice_is_refused),
@@ -385,6 +576,11 @@ int main(void)
                 cmocka_unit_test(a_missing_journal_is_refused),
                 cmocka_unit_test(every_failing_disk_call_loses_nothing),
                 cmocka_unit_test(after_a_failed_write_nothing_more_is_taken),
+                cmocka_unit_test(what_is_reported_is_erased_and_not_forgotten),
+                cmocka_unit_test(erasing_on_a_failing_disk_loses_nothing),
+#ifdef COUNTERSIGN_TEST_HOOKS
+                cmocka_unit_test(killed_at_every_step_of_erasing_nothing_is_lost),
+#endif
                 cmocka_unit_test(crc32c_is_castagnolis),
         };
 

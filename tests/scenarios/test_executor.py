@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executor trusts nobody: not a server that lies, not the time of day, not a second copy of itself."""
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -276,6 +277,27 @@ def test_its_secrets_are_its_own(stage):
     open_key = Process(["executor", "--state", executor.folder])
     assert open_key.wait() == 1
     assert "chmod" in open_key.text
+
+
+def test_what_an_action_carried_leaves_its_folder(stage):
+    """Once the report is with the server, statement and report are nowhere in the folder; that it ran is."""
+    executor = stage.executor()
+    action = stage.bot.submit(parameters={"force": True})
+    statement = base64.b64decode(stage.bot.api.ok("GET", f"{stage.tenant.actions}/{action['id']}/envelope")["payload"])
+    stage.anna.decide(action)
+    assert stage.ended(action)["state"] == "succeeded"
+    executor.stop()
+    files = {path.name: path.read_bytes() for path in executor.folder.iterdir() if path.is_file()}
+    for word in (statement[:40], base64.b64encode(statement)[:40], b"signatures"):
+        assert [name for name, held in files.items() if word in held] == [], word
+    kept = files["journal"].decode().splitlines()[1:]
+    assert len(kept) == 1 and '"kind":"kept"' in kept[0] and '"outcome":"succeeded"' in kept[0]
+    assert action["id"] in kept[0] and hashlib.sha256(statement).hexdigest() in kept[0]
+    # It goes on with such a journal.
+    executor.start()
+    stage.ended(stage.approved(target=stage.engine.add("web-2")))
+    executor.stop()
+    assert (executor.folder / "journal").read_text().count('"kind":"kept"') == 2
 
 
 @pytest.mark.parametrize("damage,words", [(lambda path: path.unlink(), "missing"),
