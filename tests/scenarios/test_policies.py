@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies: written, tried, put into force layer by layer, protected, explained."""
+import time
+
 import pytest
 
+import conftest
 import harness
+import test_nodes
 
 POLICY = """\
 policy: '1.0'
@@ -284,3 +288,53 @@ examples:
     assert tenant.admin.wait_for(asked["id"])["state"] == "succeeded"
     cli.run("policy", "activate", made["id"])
     assert "house" in cli.run("policy", "list").stdout
+
+
+def test_a_policy_counts_on_every_node_within_100_ms(tmp_path, private_postgres):
+    nodes = test_nodes.Nodes(tmp_path, private_postgres)
+    one, two = nodes.add(), nodes.add()
+    tenant = conftest.new_tenant(one)
+    far = two.api(tenant.admin.api.key)
+    question = {"environment": "prd", "connector": "docker", "operation": "container.remove", "target": "web"}
+
+    def there():
+        return far.ok("POST", f"{tenant.place}/policy-explanations", question)["rule"]
+
+    def last_seen(rule):
+        done, last = time.monotonic(), None
+        while time.monotonic() < done + 0.4:
+            asked = time.monotonic()
+            if there() == rule:
+                last = asked
+        return 0 if last is None else last - done
+
+    definition = published(tenant, policy(NO_REMOVAL))
+    for where in ({"layer": "tenant"}, {}):
+        assert there() == "destroys-need-two"
+        activate(tenant, definition, **where)
+        assert last_seen("destroys-need-two") < 0.1 and there() == "nothing-goes"
+        path = f"/v1/tenants/{tenant.id}" if where else tenant.place
+        tenant.admin.api.ok("DELETE", f"{path}/policies/{definition['id']}")
+        assert last_seen("nothing-goes") < 0.1
+    for node in nodes.nodes:
+        assert node.stop() == 0
+
+
+@pytest.mark.files
+def test_a_tenants_policy_decides_in_its_workspaces_of_other_regions(tmp_path):
+    server = harness.Server(tmp_path, options=["--node-region", "us", "--node-regions", "us eu"]).start()
+    created = server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": harness.unique("t"), "region": "us"})
+    tenant = harness.Tenant(server, created)
+    away = tenant.admin.api.ok("POST", f"{tenant.path}/workspaces", {"name": "eu", "region": "eu"})["id"]
+    definition = published(tenant, policy(NO_REMOVAL))
+    activate(tenant, definition, layer="tenant")
+    tenant.place = f"/v1/workspaces/{away}"
+    assert short(explain(tenant)) == ("deny", 0, "nothing-goes")
+    # A policy from there is the workspace's own; for the whole tenant, policies come from home.
+    own = published(tenant, policy(THREE, name="own"))
+    activate(tenant, own)
+    assert short(explain(tenant, requester={"kind": "service"})) == ("require", 3, "three-agree")
+    tenant.admin.api.refused("NOT_FOUND", "POST", f"{tenant.path}/policies", {"definition": own["id"]})
+    tenant.admin.api.ok("PUT", f"{tenant.path}/policy-protection", {"protected": True})
+    tenant.admin.api.refused("APPROVAL_NEEDED", "DELETE", f"{tenant.place}/policies/{own['id']}")
+    assert server.stop() == 0
