@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "base/id.h"
 #include "base/log_line.h"
+#include "keys/provider_keys.h"
 #include "tenancy/regions.h"
 
 #include <pthread.h>
@@ -228,7 +229,8 @@ static void remember_all(struct deadlines *deadlines)
 struct sweep {
         int64_t now_ms;
         int64_t moved;
-        int64_t next_ms;
+        int64_t next_ms;         /* an action's */
+        int64_t next_retires_ms; /* a provider key's older secret */
 };
 
 static bool next_work(struct tx *tx, void *arg, struct err *err)
@@ -247,7 +249,8 @@ static bool sweep_work(struct tx *tx, void *arg, struct err *err)
 {
         struct sweep *sweep = arg;
 
-        return approvals_sweep(tx, sweep->now_ms, BATCH, &sweep->moved, err) && next_work(tx, arg, err);
+        return approvals_sweep(tx, sweep->now_ms, BATCH, &sweep->moved, err) && next_work(tx, arg, err) &&
+               provider_keys_erase_retired(tx, sweep->now_ms, &sweep->next_retires_ms, err);
 }
 
 /* Without the lock. The next time to look at the cell. */
@@ -264,7 +267,7 @@ static BLOCKING_FN int64_t sweep_cell(struct deadlines *deadlines, const struct 
                 /* What the server was to run when it stopped. */
                 if (sweep.next_ms != INT64_MAX)
                         control_sweep(deadlines->services, &ref);
-                return sweep.next_ms;
+                return sweep.next_ms < sweep.next_retires_ms ? sweep.next_ms : sweep.next_retires_ms;
         }
         if (err.code == ERR_NOT_FOUND)
                 return INT64_MAX; /* the cell is gone, and its deadlines with it */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lets time pass: a thread that sleeps until the next action of any cell is
- * due, and expires what is. Cells that it knows of are in the directory too, so
+ * due, and expires what is; so it erases secrets of provider keys that have
+ * retired (keys/provider_keys.h). Cells that it knows of are in the directory too, so
  * that it finds them again after a restart, and so that another node takes them
  * over when this one dies (nodes.h).
  */

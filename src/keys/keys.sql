@@ -81,6 +81,15 @@ UPDATE provider_key_secret SET retires_ms = $3
 -- in: key_id text, now int
 DELETE FROM provider_key_secret WHERE tenant_id = $1 AND key_id = $2 AND retires_ms <= $3;
 
+-- All of the cell's, when their time has come.
+-- name: provider_secret_erase_retired :exec
+-- in: now int
+DELETE FROM provider_key_secret WHERE tenant_id = $1 AND retires_ms <= $2;
+
+-- name: provider_secret_next_retires :one
+-- out: retires_ms int?
+SELECT MIN(retires_ms) AS retires_ms FROM provider_key_secret WHERE tenant_id = $1;
+
 -- name: provider_secret_delete_all :exec
 -- in: key_id text
 DELETE FROM provider_key_secret WHERE tenant_id = $1 AND key_id = $2;

@@ -188,3 +188,15 @@ bool provider_key_note_use(struct tx *tx, struct str id, int64_t now_ms, struct 
         return sql_provider_key_touch(tx, id, now_ms - now_ms % USE_STEP_MS, err) &&
                sql_provider_secret_delete_retired(tx, id, now_ms, err);
 }
+
+bool provider_keys_erase_retired(struct tx *tx, int64_t now_ms, int64_t *ret_next_ms, struct err *err)
+{
+        struct sql_provider_secret_next_retires_row row;
+        bool found;
+
+        if (!sql_provider_secret_erase_retired(tx, now_ms, err) ||
+            !sql_provider_secret_next_retires(tx, &row, &found, err))
+                return false;
+        *ret_next_ms = found && row.has_retires_ms ? row.retires_ms : INT64_MAX;
+        return true;
+}

@@ -71,5 +71,8 @@ struct provider_key_used {
  */
 bool provider_key_use(struct tx *tx, struct arena *secrets, struct str workspace, enum provider provider,
                       int64_t now_ms, struct provider_key_used *ret, struct err *err) MUST_USE;
+/* Erases all secrets of the cell that have retired. *ret_next_ms: when the next will; INT64_MAX: none. */
+bool provider_keys_erase_retired(struct tx *tx, int64_t now_ms, int64_t *ret_next_ms,
+                                 struct err *err) MUST_USE;
 /* Writes down that it was used, to the minute, and erases what has retired. */
 bool provider_key_note_use(struct tx *tx, struct str id, int64_t now_ms, struct err *err) MUST_USE;

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of model providers: checked when they come in, sealed, never shown again."""
+import contextlib
 import http.server
 import json
+import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -188,6 +191,37 @@ def test_a_rotation_overlaps_and_a_revocation_erases(place, provider):
     place.admin.api.refused("CONFLICT", "DELETE", key)
     place.admin.api.refused("CONFLICT", "POST", key + "/rotate", {"secret": NEWER})
     store(place, provider, name="main")
+
+
+def sealed_versions(server, tenant, most):
+    """The versions that the store still holds, once there are no more than `most`."""
+    cell, = (server.data / "cells").glob(f"*/{tenant.id}.db")
+    until = time.monotonic() + harness.PATIENCE_S
+    while True:
+        with contextlib.closing(sqlite3.connect(f"file:{cell}?mode=ro", uri=True)) as db:
+            held = [version for version, in db.execute("SELECT version FROM provider_key_secret ORDER BY version")]
+        if len(held) <= most or time.monotonic() > until:
+            return held
+        time.sleep(0.05)
+
+
+@pytest.mark.files
+def test_an_older_secret_is_erased_when_it_retires_without_a_request(make_server, provider):
+    """Nobody touches the key any more: the time alone does it, and after a restart too."""
+    server = make_server(options=["--providers-allow-loopback", "true"]).start()
+    place = new_tenant(server)
+    place.keys = f"{place.place}/provider-keys"
+    key = f"{place.keys}/{store(place, provider)['id']}"
+    place.admin.api.ok("POST", key + "/rotate", {"secret": NEWER, "overlap": "1h"})
+    assert sealed_versions(server, place, 2) == [1, 2]
+    server.set_clock_offset_ms(3600 * 1000 + 1000)
+    assert sealed_versions(server, place, 1) == [2]
+    place.admin.api.ok("POST", key + "/rotate", {"secret": GOOD, "overlap": "1h"})
+    server.stop()
+    assert sealed_versions(server, place, 2) == [2, 3]
+    server.set_clock_offset_ms(2 * 3600 * 1000 + 60 * 1000)
+    server.start()
+    assert sealed_versions(server, place, 1) == [3]
 
 
 def test_on_the_command_line(place, provider, tmp_path):
