@@ -84,6 +84,22 @@ static bool conn_release(struct conn *base, struct err *err)
         return ok;
 }
 
+/*
+ * Ends the transaction without waiting for the answer, which is read with the
+ * next one's. It is sent now: a rollback that waited in this process for the
+ * connection's next use would keep the cell's lock from everybody else.
+ */
+static bool send_rollback(struct pg_conn *conn, struct err *err)
+{
+        if (!pg_queue_control(conn, PG_CONTROL, "ROLLBACK", err))
+                return false;
+        if (!PQpipelineSync(conn->pq))
+                return pg_fail_conn(conn, "transaction", err);
+        conn->queue[conn->queued++] = (struct pg_queued){.command = PG_SYNC};
+        conn->unsynced = false;
+        return true;
+}
+
 static bool conn_take_back(struct conn *base, struct err *err)
 {
         struct pg_conn *conn = of(base);
@@ -99,7 +115,7 @@ static bool conn_take_back(struct conn *base, struct err *err)
                 ok = pg_queue_control(conn, PG_CONTROL, "ROLLBACK TO SAVEPOINT job", err) &&
                      pg_queue_control(conn, PG_CONTROL, "RELEASE SAVEPOINT job", err);
         } else if (conn->begun && !conn->kept) {
-                ok = pg_queue_control(conn, PG_CONTROL, "ROLLBACK", err);
+                ok = send_rollback(conn, err);
                 conn->begun = conn->seen = false;
         }
         conn->in_job = conn->savepoint = false;
@@ -119,13 +135,8 @@ static void conn_roll_back(struct conn *base)
                 base->broken = true; /* in the middle of a job: the connection's end is a rollback too */
                 return;
         }
-        /* Its result is read with the next transaction's. */
-        if (!pg_queue_control(conn, PG_CONTROL, "ROLLBACK", &err) || !PQpipelineSync(conn->pq)) {
+        if (!send_rollback(conn, &err))
                 base->broken = true;
-                return;
-        }
-        conn->queue[conn->queued++] = (struct pg_queued){.command = PG_SYNC};
-        conn->unsynced = false;
 }
 
 /* The status of a transaction on this very start of this very server; NULL if that cannot be known. */

@@ -516,6 +516,39 @@ static void a_job_whose_last_statement_fails_fails_alone(void **state)
         assert_int_equal(count(fixture->store, &one), 43);
 }
 
+static bool look_and_refuse(struct tx *tx, void *arg, struct err *err)
+{
+        struct sql_note_count_row row;
+        bool found;
+
+        (void)arg;
+        return sql_note_count(tx, &row, &found, err) && err_set(err, ERR_CONFLICT, "refused after a look");
+}
+
+/* On one database, as another server would be. */
+static void a_refused_write_does_not_hold_the_cell_from_another_node(void **state)
+{
+        struct fixture *fixture = *state;
+        struct store_options options = fixture->options;
+        struct store *other;
+        struct err err;
+
+        if (!fixture_on_postgres()) {
+                print_message("skipped: an embedded store has one process\n");
+                skip();
+        }
+        options.lock_timeout_ms = 1000;
+        if (!store_open(&options, &other, &err))
+                fail_msg("%s: %s", err_name(err.code), err.message);
+        for (int64_t id = 1; id <= 4; id++) {
+                assert_false(store_write(fixture->store, &one, NULL, look_and_refuse, NULL, &err));
+                assert_int_equal(err.code, ERR_CONFLICT);
+                add(other, &one, id);
+        }
+        assert_int_equal(count(fixture->store, &one), 4);
+        store_close(other);
+}
+
 static bool empty_job(struct tx *tx, void *arg, struct err *err)
 {
         (void)tx;
@@ -753,6 +786,7 @@ int main(void)
                 T(data_outlives_the_process),
                 T(a_group_commits_once_and_each_answers_for_itself),
                 T(a_job_whose_last_statement_fails_fails_alone),
+                T(a_refused_write_does_not_hold_the_cell_from_another_node),
                 T(a_read_sees_every_write_acknowledged_before_it),
                 T(a_slow_read_does_not_hold_up_the_others),
                 T(a_store_thread_never_waits_for_the_store),
