@@ -160,14 +160,19 @@ SANITIZERS = {
 }
 
 
-def phase_unit(kind, multiplier=1, suite=("--no-suite", "conformance")):
+def phase_unit(kind, multiplier=1, suite=("--no-suite", "conformance"), wrap=()):
+    """`wrap` as in phase_scenarios."""
     def phase(result):
         folder = ROOT / "build" / kind
-        logs = folder / "meson-logs" / f"testlog{suite[0]}.json"
+        name = "-".join(word.strip("-") for word in suite)
+        logs = folder / "meson-logs" / f"testlog-{name}.json"
         logs.unlink(missing_ok=True)
-        code, text = run(["meson", "test", "-C", str(folder), "--no-rebuild", "--num-processes", "2",
+        code, text = run([*wrap, "meson", "test", "-C", str(folder), "--no-rebuild", "--num-processes", "2",
                           "--timeout-multiplier", str(multiplier), *suite, "--logbase", logs.stem],
-                         f"unit-{kind}-{suite[0].strip('-')}", env=SANITIZERS)
+                         f"unit-{kind}-{name}", env=SANITIZERS)
+        if wrap and code == 77:
+            result.skip(text.strip())
+            return
         if not logs.exists():
             result.add(False, f"meson test ran nothing:\n{tail(text)}")
             return
@@ -322,6 +327,8 @@ FIRST = [
 ]
 WAITING = [
     ("unit", phase_unit("test")),
+    ("unit postgres", phase_unit("test", 3, suite=("--suite", "either-store"), wrap=(
+        sys.executable, "tests/scenarios/postgres.py", "run"))),
     ("conformance", phase_unit("test", suite=("--suite", "conformance"))),
     ("scenarios", phase_scenarios("test", "test", record=True)),
     ("contract", phase_exchanges),
