@@ -61,6 +61,10 @@ DELETE FROM provider_key WHERE tenant_id = $1 AND workspace_id = $2;
 -- in: workspace text
 DELETE FROM definition_promotion WHERE tenant_id = $1 AND workspace_id = $2;
 
+-- name: deletion_policies :exec
+-- in: workspace text
+DELETE FROM policy_active WHERE tenant_id = $1 AND layer = 'workspace' AND scope = $2;
+
 -- name: deletion_definition_tags :exec
 -- in: workspace text
 DELETE FROM definition_tag

@@ -39,8 +39,9 @@ static bool remove_content(struct tx *tx, struct str id, int64_t now_ms, struct 
                sql_deletion_resolutions(tx, id, err) && sql_deletion_presences(tx, id, err) &&
                sql_deletion_executors(tx, id, err) && sql_deletion_provider_secrets(tx, id, err) &&
                sql_deletion_provider_keys(tx, id, err) && sql_deletion_promotions(tx, id, err) &&
-               sql_deletion_definition_tags(tx, id, err) && sql_deletion_definitions(tx, id, err) &&
-               sql_deletion_bindings(tx, id, err) && sql_deletion_keys_revoke(tx, id, now_ms, err) &&
+               sql_deletion_policies(tx, id, err) && sql_deletion_definition_tags(tx, id, err) &&
+               sql_deletion_definitions(tx, id, err) && sql_deletion_bindings(tx, id, err) &&
+               sql_deletion_keys_revoke(tx, id, now_ms, err) &&
                sql_deletion_principals_disable(tx, id, now_ms, err);
 }
 
