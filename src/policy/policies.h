@@ -54,7 +54,8 @@ struct policy_change {
         enum policy_layer layer;
         struct str scope; /* POLICY_WORKSPACE: its id; POLICY_TIER: its name; else "" */
         struct str definition;
-        struct str workspace; /* the only one that the definition may be of; {NULL, 0}: any of the tenant's */
+        struct str
+                workspace; /* the only one that the definition may be of; {NULL, 0}: any of the tenant's */
         struct str digest; /* of what was approved, or {NULL, 0} */
         struct str action; /* what was approved, or {NULL, 0} */
         struct str by;
