@@ -46,29 +46,51 @@ void fixture_policies(struct fixture *fixture, bool on)
                                          : "ALTER TABLE countersign_eu.note DISABLE ROW LEVEL SECURITY");
 }
 
-static void make_database(struct fixture *fixture)
+static void migrate(const char *database)
 {
         static const char *const names[] = {"eu", "us"};
         char owner[256];
         struct err err;
+
+        snprintf(owner, sizeof(owner), "%s user=countersign_owner dbname=%s",
+                 getenv("COUNTERSIGN_TEST_POSTGRES"), database);
+        const struct store_migrate_options options = {.url = owner,
+                                                      .server_role = "countersign_server",
+                                                      .directory = true,
+                                                      .regions = names,
+                                                      .region_count = 2};
+        if (!store_migrate(&options, &err))
+                fail_msg("%s: %s", err_name(err.code), err.message);
+}
+
+/* Migrated once for each program; every test's database is a copy of it. */
+static const char *migrated(void)
+{
+        static char name[32];
+
+        if (!name[0]) {
+                char text[32];
+                snprintf(text, sizeof(text), "t_migrated_%d", (int)getpid());
+                execute("CREATE DATABASE", text, "OWNER countersign_owner");
+                migrate(text);
+                memcpy(name, text, sizeof(name));
+        }
+        return name;
+}
+
+static void make_database(struct fixture *fixture)
+{
+        char how[96];
 
         snprintf(fixture->database, sizeof(fixture->database), "t_%s", strrchr(fixture->folder, '-') + 1);
         for (char *c = fixture->database; *c; c++)
                 *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
         /* Upper and lower case letters of the folder's name are one here. */
         snprintf(fixture->database + strlen(fixture->database), 16, "_%d", (int)getpid());
-        execute("CREATE DATABASE", fixture->database, "OWNER countersign_owner");
-        snprintf(owner, sizeof(owner), "%s user=countersign_owner dbname=%s",
-                 getenv("COUNTERSIGN_TEST_POSTGRES"), fixture->database);
+        snprintf(how, sizeof(how), "OWNER countersign_owner TEMPLATE %s", migrated());
+        execute("CREATE DATABASE", fixture->database, how);
         snprintf(fixture->url, sizeof(fixture->url), "%s user=countersign_server dbname=%s",
                  getenv("COUNTERSIGN_TEST_POSTGRES"), fixture->database);
-        const struct store_migrate_options migrate = {.url = owner,
-                                                      .server_role = "countersign_server",
-                                                      .directory = true,
-                                                      .regions = names,
-                                                      .region_count = 2};
-        if (!store_migrate(&migrate, &err))
-                fail_msg("%s: %s", err_name(err.code), err.message);
         fixture->options.url = fixture->url;
         fixture->options.regions = regions;
         fixture->options.region_count = 2;
