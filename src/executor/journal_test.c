@@ -512,8 +512,13 @@ static int erase_main(const char *path)
 {
         struct journal *journal;
         struct err err;
+        bool ok;
 
-        return journal_open(path, NULL, &journal, &err) && journal_erase_closed(journal, &err) ? 0 : 1;
+        if (!journal_open(path, NULL, &journal, &err))
+                return 1;
+        ok = journal_erase_closed(journal, &err);
+        journal_close(journal);
+        return ok ? 0 : 1;
 }
 
 static void killed_at_every_step_of_erasing_nothing_is_lost(void **state)
