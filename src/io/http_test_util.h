@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,10 +39,11 @@ struct fixture {
         int entered;
         int finished;
         int streams_ended;
-        enum err_code last_error;
-        bool notified;
-        bool was_gone;
-        bool was_draining;
+        /* Of whichever handler came last; they run on several loops. */
+        _Atomic enum err_code last_error;
+        atomic_bool notified;
+        atomic_bool was_gone;
+        atomic_bool was_draining;
 };
 
 static inline void note(struct fixture *f, int *counter)
