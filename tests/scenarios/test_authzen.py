@@ -130,6 +130,8 @@ def test_the_metadata_says_where_to_ask(todo):
     found = todo.server.api().ok("GET", "/.well-known/authzen-configuration")
     assert found["access_evaluation_endpoint"] == found["policy_decision_point"] + ONE
     assert found["access_evaluations_endpoint"] == found["policy_decision_point"] + ALL
+    refused = todo.server.api().request("GET", "/.well-known/authzen-configuration", params={"a": "b"})
+    assert refused.status_code == 400, refused.text
 
 
 def test_asking_needs_a_permission(todo, other_tenant):
