@@ -214,7 +214,7 @@ def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
             exchanges.mkdir(parents=True)
             env["COUNTERSIGN_EXCHANGES"] = str(exchanges)
         code, text = run([*wrap, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs",
-                          f"--junitxml={report}", "tests/scenarios", *extra], f"scenarios-{name}", env=env)
+                          f"--junitxml={report}", "tests/scenarios", *extra], f"scenarios-{name}", env=env, timeout=3000)
         if code == 77:
             result.skip(text.strip())
             return
@@ -226,7 +226,7 @@ def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
         second.unlink(missing_ok=True)
         if 0 < len(again) <= SECOND_TRIES:
             run([*wrap, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={second}", *again],
-                f"scenarios-{name}-again", env=env)
+                f"scenarios-{name}-again", env=env, timeout=600)
         count_junit(result, report, again - failed_in(second) if second.exists() else set())
         if code not in (0, 5) and not again:
             result.add(False, tail(text))
