@@ -221,34 +221,13 @@ def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
         if not report.exists():
             result.add(False, f"pytest ran nothing:\n{tail(text)}")
             return
-        again = failed_in(report)
-        second = LOGS / f"scenarios-{name}-again.xml"
-        second.unlink(missing_ok=True)
-        if 0 < len(again) <= SECOND_TRIES:
-            run([*wrap, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={second}", *again],
-                f"scenarios-{name}-again", env=env, timeout=600)
-        count_junit(result, report, again - failed_in(second) if second.exists() else set())
-        if code not in (0, 5) and not again:
+        count_junit(result, report)
+        if code not in (0, 5) and not result.failed:
             result.add(False, tail(text))
     return phase
 
 
-# Stories over several processes depend on what else the machine does. A few that fail are told again, once; what
-# holds then counts, and is named, so that nobody overlooks it.
-SECOND_TRIES = 5
-
-
-def node_of(case):
-    return f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}"
-
-
-def failed_in(report):
-    """The stories of a report that failed, as pytest takes them."""
-    return {node_of(case) for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase")
-            if case.find("failure") is not None or case.find("error") is not None}
-
-
-def count_junit(result, report, held_again=frozenset()):
+def count_junit(result, report):
     reasons = {}
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
@@ -256,10 +235,7 @@ def count_junit(result, report, held_again=frozenset()):
         if bad is None:
             bad = case.find("error")
         skipped = case.find("skipped")
-        if bad is not None and node_of(case) in held_again:
-            result.passed += 1
-            result.notes.append(f"{name}: held only at the second try: {(bad.get('message') or '').splitlines()[:1]}")
-        elif bad is not None:
+        if bad is not None:
             result.add(False, f"{name}: {(bad.get('message') or '').splitlines()[:1]}")
         elif skipped is not None:
             reasons[skipped.get("message")] = reasons.get(skipped.get("message"), 0) + 1
