@@ -88,10 +88,10 @@ class Key:
 
 
 class Process:
-    """A role of the program, with its log lines."""
+    """A role of the program, or another program, with its log lines."""
 
-    def __init__(self, arguments, env=None, cwd=None):
-        self.arguments = [str(binary()), *map(str, arguments)]
+    def __init__(self, arguments, env=None, cwd=None, program=None):
+        self.arguments = [str(program or binary()), *map(str, arguments)]
         self.lines = collections.deque(maxlen=5000)
         self.changed = threading.Condition()
         self.ended = False
