@@ -5,7 +5,6 @@ Its package asks questions and starts a service when it is installed. So it is t
 folder instead, with the libraries that this system lacks; it runs there without being installed.
 """
 import gzip
-import json
 import os
 import pathlib
 import re
@@ -13,6 +12,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import tempfile
 
 import harness
 import requests
@@ -30,17 +30,24 @@ class Unavailable(Exception):
     """It cannot be had here."""
 
 
+# A network that answers nothing is found out soon.
+APT = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15")
+
+
 def _run(*command, cwd=None):
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired as slow:
+        raise Unavailable(f"{command[0]} took longer than two minutes") from slow
     if done.returncode != 0:
         raise Unavailable(f"{command[0]} failed: " + (done.stderr.strip().splitlines() or ["?"])[-1][:200])
     return done.stdout
 
 
 def unpack():
-    """The root folder of what Debian's packages hold; downloads them at the first use."""
+    """The root folder of what Debian's packages hold; downloads them at the first use. Needs no privilege."""
     root = PLACE / "root"
-    if (PLACE / "complete").exists():
+    if root.exists():
         return root
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise Unavailable("glewlwyd is taken from Debian's packages, and this is no Debian")
@@ -48,13 +55,16 @@ def unpack():
     packages = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
     packages = {name for name in packages if not NOT_NEEDED.match(name)} | {"glewlwyd", "glewlwyd-common",
                                                                            "libjs-jquery"}
-    downloads = PLACE / "packages"
-    shutil.rmtree(PLACE, ignore_errors=True)
-    downloads.mkdir(parents=True)
-    _run("apt-get", "download", *sorted(packages), "libmariadb3", cwd=downloads)
-    for package in downloads.glob("*.deb"):
-        _run("dpkg", "-x", package, root)
-    (PLACE / "complete").touch()
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PLACE) as making:
+        _run("apt-get", *APT, "download", *sorted(packages), "libmariadb3", cwd=making)
+        for package in pathlib.Path(making).glob("*.deb"):
+            _run("dpkg", "-x", package, f"{making}/root")
+        try:
+            os.rename(f"{making}/root", root)
+        except OSError:
+            if not root.exists():  # another run was quicker
+                raise
     return root
 
 

@@ -21,7 +21,7 @@ def needed():
         glewlwyd.unpack()
         return web.chromium(), web.modules()
     except (glewlwyd.Unavailable, web.Unavailable) as why:
-        pytest.skip(str(why))
+        pytest.skip(f"signing in through glewlwyd: {why}")
 
 
 @pytest.fixture
