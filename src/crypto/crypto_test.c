@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/heap.h"
 #include "crypto/aead.h"
+#include "crypto/key_wrap.h"
 #include "crypto/dsse.h"
 #include "crypto/envelope.h"
 #include "crypto/secret.h"
@@ -351,6 +352,38 @@ static void altered_ciphertext_leaves_no_plain_text(void **state)
         assert_false(aead_open(&arena, key, nonce, STR("row"), str_slice(sealed, 0, 15), &plain, &err));
 }
 
+/* RFC 5649 section 6. */
+static void wrapped_keys_are_the_standards(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        static const uint8_t kek_bytes[] = {0x58, 0x40, 0xdf, 0x6e, 0x29, 0xb0, 0x2a, 0xf1,
+                                            0xab, 0x49, 0x3b, 0x70, 0x5b, 0xf1, 0x6e, 0xa1,
+                                            0xae, 0x83, 0x38, 0xf4, 0xdc, 0xc1, 0x76, 0xa8};
+        static const uint8_t expected[] = {0xaf, 0xbe, 0xb0, 0xf0, 0x7d, 0xfb, 0xf5, 0x41,
+                                           0x92, 0x00, 0xf2, 0xcc, 0xb5, 0x0b, 0xb2, 0x4f};
+        struct str kek = str_make(kek_bytes, sizeof(kek_bytes)), wrapped, key = STR_NULL;
+
+        assert_true(key_wrap(&arena, kek, STR("ForPasi"), &wrapped, &err));
+        assert_true(str_eq(wrapped, str_make(expected, sizeof(expected))));
+        assert_true(key_unwrap(&arena, kek, wrapped, &key, &err));
+        assert_true(str_is(key, "ForPasi"));
+        for (size_t i = 0; i < wrapped.len; i++) {
+                struct str altered = arena_str(&arena, wrapped);
+
+                ((char *)(uintptr_t)altered.ptr)[i] ^= 1;
+                key = STR_NULL;
+                assert_false(key_unwrap(&arena, kek, altered, &key, &err));
+                assert_int_equal(err.code, ERR_BAD_SIGNATURE);
+                assert_null(key.ptr);
+        }
+        assert_false(key_unwrap(&arena, kek, str_slice(wrapped, 0, 8), &key, &err));
+        assert_false(key_unwrap(&arena, kek, str_slice(wrapped, 0, 15), &key, &err));
+        assert_false(key_wrap(&arena, kek, STR(""), &wrapped, &err));
+        assert_false(key_wrap(&arena, STR("short"), STR("key"), &wrapped, &err));
+}
+
 static void secret_memory_is_zeroed_and_large_enough(void **state)
 {
         (void)state;
@@ -396,6 +429,7 @@ int main(void)
                 cmocka_unit_test(bad_key_files_are_refused_and_left_alone),
                 cmocka_unit_test(derived_keys_differ_by_purpose_and_stay_the_same),
                 cmocka_unit_test(altered_ciphertext_leaves_no_plain_text),
+                cmocka_unit_test(wrapped_keys_are_the_standards),
                 cmocka_unit_test(secret_memory_is_zeroed_and_large_enough),
         };
         return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);

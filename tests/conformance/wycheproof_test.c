@@ -2,6 +2,7 @@
 /* Project Wycheproof's vectors for what src/crypto offers. Counts keep a broken filter from passing. */
 #include "crypto/aead.h"
 #include "crypto/ed25519.h"
+#include "crypto/key_wrap.h"
 #include "crypto/sha256.h"
 #include "crypto/webauthn_key.h"
 #include "vectors.h"
@@ -118,6 +119,26 @@ static void aes_256_gcm_is_judged_rightly(void **state)
         assert_in_range(run_file("wycheproof/aes_gcm_test.json", fits_aes_gcm, run_aes_gcm), 60, 1000);
 }
 
+/* All three sizes of AES, wrapping as well as unwrapping. */
+static bool run_aes_kwp(const struct wycheproof_case *c)
+{
+        struct str kek = vectors_hex(c->arena, c->test, "key"), key = vectors_hex(c->arena, c->test, "msg");
+        struct str wrapped = vectors_hex(c->arena, c->test, "ct"), plain, ours;
+
+        if (!key_unwrap(c->arena, kek, wrapped, &plain, &err)) {
+                assert_int_equal(err.code, ERR_BAD_SIGNATURE);
+                return false;
+        }
+        assert_true(key_wrap(c->arena, kek, key, &ours, &err));
+        return str_eq(plain, key) && str_eq(ours, wrapped);
+}
+
+static void aes_kwp_is_judged_rightly(void **state)
+{
+        (void)state;
+        assert_int_equal(run_file("wycheproof/aes_kwp_test.json", NULL, run_aes_kwp), 254);
+}
+
 static bool run_hkdf(const struct wycheproof_case *c)
 {
         static uint8_t key[1 << 16];
@@ -158,6 +179,7 @@ int main(void)
                 cmocka_unit_test(ed25519_signatures_are_judged_rightly),
                 cmocka_unit_test(es256_signatures_are_judged_rightly),
                 cmocka_unit_test(aes_256_gcm_is_judged_rightly),
+                cmocka_unit_test(aes_kwp_is_judged_rightly),
                 cmocka_unit_test(hkdf_is_judged_rightly),
                 cmocka_unit_test(hmac_is_judged_rightly),
         };
