@@ -84,6 +84,8 @@ def hmac_token(claims, secret, **header):
 
 class Issuer:
     def __init__(self, path=""):
+        """At a path of its own: a later issuer may get the same port, and a server remembers what an issuer said."""
+        path = path or f"/{secrets.token_hex(4)}"
         self.keys = [SigningKey()]
         self.client_id, self.client_secret = "countersign", secrets.token_urlsafe(16)
         self.subject, self.claims = "alice", {"name": "Alice", "email": "alice@example.com", "roles": ["operator"]}
@@ -99,7 +101,7 @@ class Issuer:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
         self.path = path
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def close(self):
         if self.hold:

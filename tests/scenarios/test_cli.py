@@ -127,7 +127,7 @@ def test_a_server_cannot_have_another_action_signed(place):
             pass
 
     liar = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-    threading.Thread(target=liar.serve_forever, daemon=True).start()
+    threading.Thread(target=liar.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         done = place.anna.run("approve", asked["id"], "--yes", "--server", f"http://127.0.0.1:{liar.server_port}",
                               code=9)
