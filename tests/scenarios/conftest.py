@@ -29,11 +29,13 @@ SHARED = []
 
 
 def pytest_runtest_setup(item):
-    """When the shared server has died, say why, once, instead of failing every story after it."""
+    """When the shared server has died, the first story after it says why, and the others only that it did."""
     for shared in SHARED:
         code = shared.process.process.poll()
         if code is not None:
-            pytest.exit(f"the server ended with {code} before {item.name}:\n{shared.process.text[-6000:]}", 1)
+            why = "" if shared.said else f":\n{shared.process.text[-6000:]}"
+            shared.said = True
+            pytest.fail(f"the server that stories share ended with {code} before {item.name}{why}", pytrace=False)
 
 
 @pytest.fixture

@@ -160,6 +160,7 @@ class Server:
         self.url = None
         self.port = 0
         self.bootstrap_key = None
+        self.said = False  # whether a story has told already how it ended
         self.env = {"COUNTERSIGN_CLOCK_OFFSET_FILE": str(self.clock_file), **(env or {})}
         if "COUNTERSIGN_EXCHANGES" in os.environ:
             # The server itself writes what it was asked and what it answered (tools/check_exchanges.py).
