@@ -101,15 +101,15 @@ static void publish_all(void)
 
 void notify_hear(struct str message)
 {
-        char text[40];
         uint64_t subject, tenant;
+        struct str word;
 
         if (!message.ptr) {
                 publish_all();
                 return;
         }
-        (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(message));
-        if (sscanf(text, "w %16" SCNx64 " %16" SCNx64, &subject, &tenant) != 2)
+        if (!str_cut(&message, ' ', &word) || !str_is(word, "w") || !str_cut(&message, ' ', &word) ||
+            !str_to_u64_hex(word, &subject) || !str_to_u64_hex(message, &tenant))
                 return;
         publish_key(subject);
         if (tenant != subject)

@@ -168,15 +168,6 @@ struct str hex_encode(struct arena *arena, struct str bytes)
         return str_make(to, bytes.len * 2);
 }
 
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool hex_decode(struct arena *arena, struct str text, struct str *ret_bytes)
 {
         char *to;
@@ -184,8 +175,8 @@ bool hex_decode(struct arena *arena, struct str text, struct str *ret_bytes)
         if (text.len % 2 != 0 || !(to = arena_alloc_bytes(arena, text.len / 2 + 1)))
                 return false;
         for (size_t i = 0; i < text.len; i += 2) {
-                int high = hex_digit(text.ptr[i]);
-                int low = hex_digit(text.ptr[i + 1]);
+                int high = str_hex_digit(text.ptr[i]);
+                int low = str_hex_digit(text.ptr[i + 1]);
 
                 if (high < 0 || low < 0)
                         return false;

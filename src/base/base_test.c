@@ -95,6 +95,11 @@ static void numbers_are_read_whole_or_not_at_all(void **state)
         assert_false(str_to_i64(STR(""), &i) || str_to_i64(STR("-"), &i) || str_to_i64(STR("1x"), &i));
         assert_true(str_to_u64(STR("18446744073709551615"), &u) && u == UINT64_MAX);
         assert_false(str_to_u64(STR("18446744073709551616"), &u) || str_to_u64(STR("+1"), &u));
+        assert_true(str_to_u64_hex(STR("fedcBA9876543210"), &u) && u == UINT64_C(0xfedcba9876543210));
+        assert_true(str_to_u64_hex(STR("0"), &u) && u == 0);
+        assert_false(str_to_u64_hex(STR(""), &u) || str_to_u64_hex(STR("00000000000000001"), &u));
+        assert_false(str_to_u64_hex(STR("0x1"), &u) || str_to_u64_hex(STR("g"), &u) ||
+                     str_to_u64_hex(STR("1 "), &u));
 }
 
 static void utf8_is_checked_strictly(void **state)

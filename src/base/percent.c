@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/percent.h"
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
 bool percent_decode(struct arena *arena, struct str text, bool plus_is_space, struct str *ret)
 {
         char *out;
@@ -27,8 +16,8 @@ bool percent_decode(struct arena *arena, struct str text, bool plus_is_space, st
                 char c = text.ptr[i];
 
                 if (c == '%') {
-                        int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-                        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+                        int high = i + 2 < text.len ? str_hex_digit(text.ptr[i + 1]) : -1;
+                        int low = high >= 0 ? str_hex_digit(text.ptr[i + 2]) : -1;
 
                         if (low < 0)
                                 return false;

@@ -112,6 +112,34 @@ bool str_to_i64(struct str s, int64_t *ret_value)
         return true;
 }
 
+int str_hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
+bool str_to_u64_hex(struct str s, uint64_t *ret_value)
+{
+        uint64_t value = 0;
+
+        if (s.len == 0 || s.len > 16)
+                return false;
+        for (size_t i = 0; i < s.len; i++) {
+                int digit = str_hex_digit(s.ptr[i]);
+
+                if (digit < 0)
+                        return false;
+                value = value << 4 | (uint64_t)digit;
+        }
+        *ret_value = value;
+        return true;
+}
+
 /* The length of the well-formed sequence at `at`, 0 if there is none (RFC 3629 section 4). */
 static size_t utf8_sequence(const unsigned char *at, size_t left)
 {

@@ -73,6 +73,10 @@ bool str_cut(struct str *rest, char separator, struct str *ret_head);
 /* Whole string, decimal, no sign but a leading '-' for signed, no overflow. */
 bool str_to_i64(struct str s, int64_t *ret_value);
 bool str_to_u64(struct str s, uint64_t *ret_value);
+/* Whole string, 1 to 16 hexadecimal digits in either case, no prefix. */
+bool str_to_u64_hex(struct str s, uint64_t *ret_value);
+/* What a hexadecimal digit in either case is worth; -1 for what is none. */
+int str_hex_digit(char c);
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool str_is_utf8(struct str s);

@@ -145,8 +145,6 @@ bool lexer_next(struct lexer *lexer, struct token *ret_token) MUST_USE;
 /* Takes the quotes, prefixes and escapes off a literal's text (langdef, "String and Bytes Values"). */
 bool literal_unescape(struct lexer *lexer, struct str body, bool raw, bool bytes, uint32_t offset,
                       struct cel_value *ret) MUST_USE;
-/* -1 for what is no hexadecimal digit. */
-int literal_hex_digit(char c);
 
 /* ---- parser.c, nodes.c ---- */
 

@@ -289,7 +289,7 @@ static size_t read_left_escape(struct str text, size_t at, uint32_t *ret_charact
                 return 0;
         *ret_character = 0;
         for (size_t i = 0; i < digits; i++) {
-                int digit = literal_hex_digit(text.ptr[at + 2 + i]);
+                int digit = str_hex_digit(text.ptr[at + 2 + i]);
 
                 if (digit < 0)
                         return 0;

@@ -87,9 +87,9 @@ static bool lex_number(struct lexer *lexer, struct token *token)
         enum token_kind kind = TOKEN_INT;
 
         if (peek(lexer, 0) == '0' && (peek(lexer, 1) == 'x' || peek(lexer, 1) == 'X') &&
-            literal_hex_digit(peek(lexer, 2)) >= 0) {
+            str_hex_digit(peek(lexer, 2)) >= 0) {
                 lexer->at += 2;
-                while (literal_hex_digit(peek(lexer, 0)) >= 0)
+                while (str_hex_digit(peek(lexer, 0)) >= 0)
                         lexer->at++;
         } else {
                 while (is_digit(peek(lexer, 0)))

@@ -2,17 +2,6 @@
 #include "cel/ast.h"
 #include "cel/text.h"
 
-int literal_hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
 static bool read_digits(struct str body, size_t at, uint32_t digits, int base, uint32_t *ret)
 {
         uint32_t value = 0;
@@ -20,7 +9,7 @@ static bool read_digits(struct str body, size_t at, uint32_t digits, int base, u
         if (at + digits > body.len)
                 return false;
         for (size_t i = at; i < at + digits; i++) {
-                int digit = literal_hex_digit(body.ptr[i]);
+                int digit = str_hex_digit(body.ptr[i]);
 
                 if (digit < 0 || digit >= base)
                         return false;

@@ -62,7 +62,7 @@ static bool read_magnitude(struct str text, uint64_t *ret)
 
         for (size_t i = hex ? 2 : 0; i < text.len; i++)
                 if (__builtin_mul_overflow(value, hex ? 16u : 10u, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)literal_hex_digit(text.ptr[i]), &value))
+                    __builtin_add_overflow(value, (uint64_t)str_hex_digit(text.ptr[i]), &value))
                         return false;
         *ret = value;
         return true;

@@ -6,8 +6,8 @@
 #include "io/loop_private.h"
 
 #include "base/log_line.h"
+#include "io/proc.h"
 
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,15 +28,11 @@ static atomic_uint fibers_mapped;
 
 unsigned fiber_limit_read(void)
 {
-        FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-        long maps = 65530; /* the kernel's default */
+        int64_t maps;
         unsigned limit;
 
-        if (file) {
-                if (fscanf(file, "%ld", &maps) != 1)
-                        maps = 65530;
-                fclose(file);
-        }
+        if (proc_read_figures("/proc/sys/vm/max_map_count", 1, &maps) != 1)
+                maps = 65530; /* the kernel's default */
         /* Each guarded stack is two mappings. */
         limit = maps > 2 * MAPS_RESERVED ? (unsigned)((maps - MAPS_RESERVED) / 2) : 1024;
         if (limit < FIBERS_WANTED && atomic_load(&fiber_limit) != limit)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "io/loop_private.h"
+#include "io/proc.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -455,6 +456,18 @@ static void watchdog_aborts_when_a_loop_stands_still(void **state)
 }
 #endif
 
+static void figures_of_the_kernel_are_read(void **state)
+{
+        int64_t figures[2] = {-1, -1};
+
+        (void)state;
+        assert_int_equal(proc_read_figures("/proc/self/statm", 2, figures), 2);
+        assert_true(figures[0] >= figures[1] && figures[1] > 0);
+        /* "Name: …": no figure. */
+        assert_int_equal(proc_read_figures("/proc/self/status", 2, figures), 0);
+        assert_int_equal(proc_read_figures("/proc/self/none", 2, figures), 0);
+}
+
 static void stack_goes_from_fiber_to_fiber(void **state)
 {
         struct respawn chain = {.left = 1000, .done = LATCH(1)};
@@ -468,6 +481,7 @@ static void stack_goes_from_fiber_to_fiber(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(figures_of_the_kernel_are_read),
                 cmocka_unit_test_setup_teardown(fiber_runs_on_its_loop, loops_setup, loops_teardown),
                 cmocka_unit_test_setup_teardown(nested_waits_keep_every_stack, loops_setup, loops_teardown),
                 cmocka_unit_test_setup_teardown(event_is_fired_from_a_thread, loops_setup, loops_teardown),

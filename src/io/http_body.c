@@ -23,17 +23,6 @@ enum chunk_state {
         TRAILER_END_LF,
 };
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
 static bool broken(struct err *err, const char *what)
 {
         return err_set(err, ERR_BAD_REQUEST, "the chunked body is malformed: %s", what);
@@ -41,7 +30,7 @@ static bool broken(struct err *err, const char *what)
 
 static bool chunk_size_byte(struct http_body *body, char c, struct err *err)
 {
-        int digit = hex_value(c);
+        int digit = str_hex_digit(c);
 
         if (digit >= 0) {
                 if (++body->digits > SIZE_DIGITS_MAX)

@@ -26,12 +26,11 @@ void watchdog_stop(struct watchdog *watchdog)
 
 #include "base/heap.h"
 #include "base/log_line.h"
+#include "io/proc.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { LOOK_EVERY_MS = 10 };
 #if defined(IO_ASAN) || defined(IO_TSAN)
@@ -67,24 +66,12 @@ struct watchdog {
 static struct thread_times thread_times(const struct loop *loop)
 {
         char path[64];
-        char text[128];
-        long long ran_ns;
-        long long queued_ns;
-        ssize_t len;
-        int fd;
+        int64_t ran_and_queued_ns[2];
 
         snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", atomic_load(&loop->tid));
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        if (proc_read_figures(path, 2, ran_and_queued_ns) != 2)
                 return (struct thread_times){0, 0};
-        len = read(fd, text, sizeof(text) - 1);
-        close(fd);
-        if (len <= 0)
-                return (struct thread_times){0, 0};
-        text[len] = '\0';
-        if (sscanf(text, "%lld %lld", &ran_ns, &queued_ns) != 2)
-                return (struct thread_times){0, 0};
-        return (struct thread_times){ran_ns / 1000000, queued_ns / 1000000};
+        return (struct thread_times){ran_and_queued_ns[0] / 1000000, ran_and_queued_ns[1] / 1000000};
 }
 
 static bool stands_still(const struct watchdog *watchdog, const struct watched *watched,
@@ -147,10 +134,15 @@ static void *watchdog_main(void *arg)
 struct watchdog *watchdog_start(struct loops *loops)
 {
         const char *text = getenv("COUNTERSIGN_WATCHDOG_MS");
-        int64_t limit_ms = text ? atoll(text) : LIMIT_MS;
+        int64_t limit_ms = LIMIT_MS;
         struct watchdog *watchdog;
         pthread_condattr_t attributes;
 
+        if (text && !str_to_i64(str_from(text), &limit_ms)) {
+                log_line(LOG_ERROR, "COUNTERSIGN_WATCHDOG_MS is no number of milliseconds",
+                         LOG_STR("value", str_from(text)));
+                abort();
+        }
         if (limit_ms <= 0)
                 return NULL;
         watchdog = heap_alloc_zeroed(1, sizeof(*watchdog));

@@ -2,6 +2,7 @@
 /* The node's own operations: health, readiness, figures, the contract. */
 #include "api/api_handlers.h"
 #include "base/clock.h"
+#include "io/proc.h"
 #include "server/state.h"
 #include "store/store.h"
 
@@ -113,14 +114,10 @@ static void write_loops(const struct server *server, struct buf *buf)
 /* proc(5), /proc/pid/statm: the second figure is the resident pages. Runs on a thread. */
 static void read_memory(void *arg)
 {
-        long *pages = arg;
-        FILE *file = fopen("/proc/self/statm", "re");
+        int64_t *pages = arg;
+        int64_t size_and_resident[2];
 
-        if (!file)
-                return;
-        if (fscanf(file, "%*s %ld", pages) != 1)
-                *pages = 0;
-        (void)fclose(file);
+        *pages = proc_read_figures("/proc/self/statm", 2, size_and_resident) == 2 ? size_and_resident[1] : 0;
 }
 
 FIBER_FN bool metrics_get(struct request *req, const struct api_metrics_get_in *in, struct api_text *out,
@@ -128,7 +125,7 @@ FIBER_FN bool metrics_get(struct request *req, const struct api_metrics_get_in *
 {
         const struct server *server = server_of(req->services);
         BUF_SCOPED text;
-        long pages = 0;
+        int64_t pages;
 
         (void)in;
         buf_init(&text, METRICS_MOST_BYTES);
