@@ -2,6 +2,8 @@
 /* Time passes by itself: for many cells, and for what an earlier process left. */
 #include "store/test/fixture.h"
 
+#include "api/cell.h"
+#include "api/notify.h"
 #include "api/services.h"
 #include "approvals/approvals.h"
 #include "approvals/deadlines.h"
@@ -13,8 +15,9 @@
 #include "policy/policy.h"
 #include "tenancy/tenancy.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { TENANTS = 40, PATIENCE_MS = 20000 };
 
@@ -22,6 +25,7 @@ static struct err err;
 
 struct world {
         struct fixture *fixture;
+        struct loops *loops;
         struct envelope *envelope;
         struct tenant_keys *keys;
         struct services services;
@@ -42,6 +46,7 @@ static int setup(void **state)
 
         assert_non_null(world);
         world->fixture = fixture_new(NULL);
+        must(loops_start(1, &world->loops, &err));
         must(envelope_open_ephemeral(&world->envelope, &err));
         must(tenant_keys_new(world->envelope, &world->keys, &err));
         store_set_keys(world->fixture->store, world->keys);
@@ -64,6 +69,7 @@ static int teardown(void **state)
 {
         struct world *world = *state;
 
+        loops_free(world->loops);
         identity_free(world->services.identity);
         arena_done(&world->arena);
         fixture_free(world->fixture);
@@ -145,6 +151,45 @@ static bool look_work(struct tx *tx, void *arg, struct err *error)
         return true;
 }
 
+struct expiry {
+        struct look look;
+        bool seen;
+        sem_t over;
+};
+
+/* Closing an action wakes who waits for it. */
+static FIBER_ENTRY void see_it_expire(void *arg)
+{
+        struct expiry *expiry = arg;
+        struct world *world = expiry->look.world;
+        struct cell_ref cell = cell_of(world, expiry->look.tenant);
+        int64_t deadline_us = clock_mono_us() + PATIENCE_MS * INT64_C(1000);
+        struct notify_waiter waiter;
+        struct err why;
+
+        notify_begin(&waiter, cell.tenant, id_str(&world->actions[expiry->look.tenant]));
+        while (cell_read(world->services.store, &cell, NULL, look_work, &expiry->look, &why)) {
+                expiry->seen = expiry->look.state == ACTION_EXPIRED;
+                if (expiry->seen || !notify_wait(&waiter, deadline_us))
+                        break;
+        }
+        notify_end(&waiter);
+        sem_post(&expiry->over);
+}
+
+static void wait_until_expired(struct world *world, int tenant)
+{
+        struct expiry expiry = {.look = {world, tenant, ACTION_NEW}};
+
+        assert_int_equal(sem_init(&expiry.over, 0, 0), 0);
+        must(fiber_spawn(loops_at(world->loops, 0), see_it_expire, &expiry, &err));
+        while (sem_wait(&expiry.over) != 0)
+                assert_int_equal(errno, EINTR);
+        sem_destroy(&expiry.over);
+        if (!expiry.seen)
+                fail_msg("the action of tenant %d has not expired by itself", tenant);
+}
+
 static enum action_state state_of(struct world *world, int tenant)
 {
         struct cell_ref cell = cell_of(world, tenant);
@@ -152,17 +197,6 @@ static enum action_state state_of(struct world *world, int tenant)
 
         must(store_read(world->services.store, &cell, NULL, look_work, &look, &err));
         return look.state;
-}
-
-static void wait_until_expired(struct world *world, int tenant)
-{
-        int64_t deadline_us = clock_mono_us() + PATIENCE_MS * INT64_C(1000);
-
-        while (state_of(world, tenant) != ACTION_EXPIRED) {
-                if (clock_mono_us() > deadline_us)
-                        fail_msg("the action of tenant %d has not expired by itself", tenant);
-                (void)usleep(2000);
-        }
 }
 
 /* On a plain thread, as here, it blocks. */

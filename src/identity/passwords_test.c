@@ -4,6 +4,8 @@
 #include "identity/passwords_list.h"
 #include "io/loop.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -165,10 +167,10 @@ static void breached_passwords_are_found_in_either_file(void **state)
 
 struct crowd {
         struct passwords *passwords;
-        atomic_int right, refused, ended;
+        atomic_int right, refused;
         int count;
         char encoded[PASSWORD_ENCODED_SIZE];
-        struct fiber_event over;
+        sem_t ended; /* once for each */
 };
 
 static FIBER_ENTRY void one_logs_in(void *arg)
@@ -184,7 +186,7 @@ static FIBER_ENTRY void one_logs_in(void *arg)
         } else if (right) {
                 atomic_fetch_add(&crowd->right, 1);
         }
-        atomic_fetch_add(&crowd->ended, 1);
+        sem_post(&crowd->ended);
 }
 
 static void a_full_queue_refuses_at_once_and_loses_nobody(void **state)
@@ -196,18 +198,21 @@ static void a_full_queue_refuses_at_once_and_loses_nobody(void **state)
         (void)state;
         assert_true(
                 password_hash_here(&config.parameters, STR("correct horse battery"), crowd.encoded, &err));
+        assert_int_equal(sem_init(&crowd.ended, 0, 0), 0);
         assert_true(passwords_start(&config, &crowd.passwords, &err));
         assert_true(loops_start(1, &loops, &err));
         for (int i = 0; i < crowd.count; i++)
                 assert_true(fiber_spawn(loops_at(loops, 0), one_logs_in, &crowd, &err));
-        while (atomic_load(&crowd.ended) < crowd.count)
-                usleep(1000);
+        for (int i = 0; i < crowd.count; i++)
+                while (sem_wait(&crowd.ended) != 0)
+                        assert_int_equal(errno, EINTR);
         /* 4 waited, and one or more were being served. */
         assert_true(atomic_load(&crowd.right) >= 4);
         assert_true(atomic_load(&crowd.refused) > 0);
         assert_int_equal(atomic_load(&crowd.right) + atomic_load(&crowd.refused), crowd.count);
         loops_free(loops);
         passwords_stop(crowd.passwords);
+        sem_destroy(&crowd.ended);
 }
 
 static void rules_say_what_to_do(void **state)

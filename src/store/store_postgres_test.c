@@ -10,13 +10,14 @@
 
 #include "base/heap.h"
 
+#include <errno.h>
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { TENANTS = 1000, SUBMITTERS = 8, QUICK = 20000, LONG = 1000000 };
+enum { TENANTS = 1000, SUBMITTERS = 8, QUICK = 20000, LONG = 1000000, STRIKE_EVERY = 16 };
 
 enum fate { UNKNOWN, DONE, REFUSED, UNCERTAIN };
 
@@ -26,6 +27,7 @@ struct storm {
         _Atomic int64_t next, leaks, reads, failed_reads;
         _Atomic bool over;
         _Atomic int64_t blows;
+        sem_t strikes;        /* one blow may fall for each */
         unsigned char *fates; /* of each write, by its id; written by the thread that made it */
         unsigned short *owners;
 };
@@ -123,6 +125,8 @@ static void *submit_many(void *arg)
                 int64_t id = atomic_fetch_add(&storm->next, 1);
                 if (id >= storm->total)
                         return NULL;
+                if (id % STRIKE_EVERY == 0)
+                        sem_post(&storm->strikes);
                 int tenant = rand_r(&seed) % TENANTS;
                 struct visit visit = {storm, id, rand_r(&seed) % 16 == 0};
                 tenant_name(tenant, name);
@@ -141,11 +145,16 @@ static void *submit_many(void *arg)
         }
 }
 
+static void wait_for_strike(struct storm *storm)
+{
+        while (sem_wait(&storm->strikes) != 0)
+                assert_int_equal(errno, EINTR);
+}
+
 /* Ends or cancels whatever a random connection of the store does just now. */
 static void *strike(void *arg)
 {
         struct storm *storm = arg;
-        struct timespec pause = {0, 3000000};
         char url[256];
 
         snprintf(url, sizeof(url), "%s user=postgres dbname=postgres", getenv("COUNTERSIGN_TEST_POSTGRES"));
@@ -159,7 +168,7 @@ static void *strike(void *arg)
                                    "'countersign_server' AND state <> 'idle' ORDER BY random() LIMIT 1");
                 storm->blows += PQntuples(result);
                 PQclear(result);
-                nanosleep(&pause, NULL);
+                wait_for_strike(storm);
         }
         PQfinish(pq);
         return NULL;
@@ -240,16 +249,19 @@ static void tenants_never_meet_while_connections_die(void **state)
                 const struct cell_ref cell = {str_from(name), STR("eu")};
                 fixture_cell(fixture, &cell);
         }
+        sem_init(&storm.strikes, 0, 0);
         pthread_create(&striker, NULL, strike, &storm);
         for (int i = 0; i < SUBMITTERS; i++)
                 pthread_create(&submitters[i], NULL, submit_many, &storm);
         for (int i = 0; i < SUBMITTERS; i++)
                 pthread_join(submitters[i], NULL);
         atomic_store(&storm.over, true);
+        sem_post(&storm.strikes);
         pthread_join(striker, NULL);
         count_what_is_there(&storm);
         assert_int_equal(storm.leaks, 0);
         assert_true(storm.blows > 20);
+        sem_destroy(&storm.strikes);
         free(storm.fates);
         free(storm.owners);
         fixture_free(fixture);

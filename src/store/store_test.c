@@ -399,6 +399,10 @@ struct crowd {
         pthread_mutex_t gate;
 };
 
+/* Of all crowds: whoever is told last may still hold it when the test and its crowd are gone. */
+static pthread_mutex_t crowd_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t crowd_changed = PTHREAD_COND_INITIALIZER;
+
 static bool wait_at_gate(struct tx *tx, void *arg, struct err *err)
 {
         struct crowd *crowd = arg;
@@ -438,13 +442,18 @@ static void crowd_done(struct store_job *job)
 
         if (job >= crowd->jobs && job < crowd->jobs + 64)
                 crowd->answered[job - crowd->jobs] = true;
+        pthread_mutex_lock(&crowd_lock);
         crowd->done++;
+        pthread_cond_broadcast(&crowd_changed);
+        pthread_mutex_unlock(&crowd_lock);
 }
 
 static void wait_done(struct crowd *crowd, int n)
 {
+        pthread_mutex_lock(&crowd_lock);
         while (crowd->done < n)
-                usleep(200);
+                pthread_cond_wait(&crowd_changed, &crowd_lock);
+        pthread_mutex_unlock(&crowd_lock);
 }
 
 static void a_group_commits_once_and_each_answers_for_itself(void **state)
