@@ -87,6 +87,12 @@ static const int64_t *optional(const int64_t *value)
         return *value != 0 ? value : NULL;
 }
 
+static bool row_stands(const struct sql_session_get_row *row, int64_t now_ms)
+{
+        return !row->has_revoked_ms && now_ms < row->expires_ms &&
+               (!row->has_idle_ms || now_ms < row->seen_ms + row->idle_ms);
+}
+
 static bool insert(struct tx *tx, const struct session_new *new, const struct made *made, struct str id,
                    int64_t now_ms, int64_t idle_ms, int64_t expires_ms, int64_t *ret_changes,
                    struct err *err)
@@ -116,6 +122,20 @@ static bool insert(struct tx *tx, const struct session_new *new, const struct ma
                 ret_changes, err);
 }
 
+/* Who ended their sessions meant this one too, though it was not there yet. */
+static bool check_allowed(struct tx *tx, const struct session_new *new, int64_t now_ms, struct err *err)
+{
+        struct sql_session_get_row row;
+        bool found;
+
+        if (!new->allowed_in.ptr)
+                return true;
+        if (!sql_session_get(tx, new->allowed_in, &row, &found, err))
+                return false;
+        return (found && row_stands(&row, now_ms) && str_eq(row.principal_id, new->principal)) ||
+               err_set(err, ERR_CONFLICT, "the session in which this was allowed has ended; log in again");
+}
+
 bool session_create(const struct services *services, struct tx *tx, const struct session_new *new,
                     int64_t now_ms, struct session_secret *ret, struct err *err)
 {
@@ -130,6 +150,8 @@ bool session_create(const struct services *services, struct tx *tx, const struct
         if (!kind_fits(new->kind, principal.kind))
                 return err_set(err, ERR_CONFLICT, "a %s has no session of the kind %s",
                                principal_kind_name(principal.kind), kind_names[new->kind]);
+        if (!check_allowed(tx, new, now_ms, err))
+                return false;
         ret->id = id_new("ses");
         ret->expires_ms = now_ms + lifetime_of(services, new);
         if (!sql_session_sweep(tx, now_ms - KEPT_MS, &changes, err))
@@ -203,8 +225,7 @@ bool session_stands(struct tx *tx, struct str session, int64_t now_ms, bool *ret
 
         if (!sql_session_get(tx, session, &row, &found, err))
                 return false;
-        *ret = found && !row.has_revoked_ms && now_ms < row.expires_ms &&
-               (!row.has_idle_ms || now_ms < row.seen_ms + row.idle_ms);
+        *ret = found && row_stands(&row, now_ms);
         return true;
 }
 

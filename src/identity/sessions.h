@@ -60,6 +60,8 @@ struct session_new {
         struct str workspace;        /* the only one it reaches; {NULL, 0}: any */
         struct str agent_scope;      /* "read_only", …; {NULL, 0}: none */
         struct str risk_tier;        /* {NULL, 0}: none */
+        /* The session in which the person allowed this one, which must still stand; {NULL, 0}: none did. */
+        struct str allowed_in;
         int64_t lifetime_ms; /* 0, or longer than the kind's: as the configuration says for the kind */
 };
 
@@ -72,7 +74,10 @@ struct session_secret {
 
 /* ---- in a write transaction on the tenant's home cell ------------------------------------------- */
 
-/* NOT_FOUND: no such principal. CONFLICT: it is disabled, or the kind of session is not for its kind. */
+/*
+ * NOT_FOUND: no such principal. CONFLICT: it is disabled, or the kind of session is not for its kind, or the
+ * session in which it was allowed has ended or is somebody else's.
+ */
 bool session_create(const struct services *services, struct tx *tx, const struct session_new *new,
                     int64_t now_ms, struct session_secret *ret, struct err *err) MUST_USE;
 

@@ -358,6 +358,68 @@ static void the_provider_ends_its_own_sessions(void **state)
         must(authenticate(world, local.secret.text, &found));
 }
 
+static bool may_follow(struct world *world, struct str allowed_in, struct str principal)
+{
+        struct deed deed = {.world = world,
+                            .new = {.principal = principal,
+                                    .kind = SESSION_CLI,
+                                    .realm = STR("local"),
+                                    .methods = STR("pwd"),
+                                    .allowed_in = allowed_in}};
+        bool ok = store_write(world->services.store, &world->cell, NULL, create_work, &deed, &err);
+
+        if (!ok)
+                assert_int_equal(err.code, ERR_CONFLICT);
+        return ok;
+}
+
+static void what_was_allowed_in_a_session_ends_with_it(void **state)
+{
+        struct world *world = *state;
+        struct str person = id_str(&world->first.principal);
+        struct deed here = make_session(world, SESSION_BROWSER);
+        struct deed there = make_session(world, SESSION_BROWSER);
+        struct deed all = {.except = id_str(&there.secret.id)};
+
+        assert_true(may_follow(world, id_str(&here.secret.id), person));
+        assert_true(may_follow(world, id_str(&there.secret.id), person));
+        run(world, revoke_principal_work, &all);
+        assert_false(may_follow(world, id_str(&here.secret.id), person));
+        assert_true(may_follow(world, id_str(&there.secret.id), person));
+        assert_false(may_follow(world, STR(""), person));
+        assert_false(may_follow(world, STR("ses_00000000000000000000000000"), person));
+        /* At rest too long, and at its end. */
+        world->now_ms += SESSION_TIMES_DEFAULT.browser_idle_ms;
+        assert_false(may_follow(world, id_str(&there.secret.id), person));
+        here = make_session(world, SESSION_CLI);
+        world->now_ms = here.secret.expires_ms - 1;
+        assert_true(may_follow(world, id_str(&here.secret.id), person));
+        world->now_ms++;
+        assert_false(may_follow(world, id_str(&here.secret.id), person));
+}
+
+static bool second_person_work(struct tx *tx, void *arg, struct err *error)
+{
+        struct deed *deed = arg;
+        struct identity_principal ben = {.kind = PRINCIPAL_USER, .name = STR("ben")};
+
+        if (!identity_principal_create(tx, &ben, deed->world->now_ms, error))
+                return false;
+        deed->new.principal = arena_str(&deed->world->arena, ben.id);
+        return true;
+}
+
+static void what_somebody_else_allowed_is_nothing(void **state)
+{
+        struct world *world = *state;
+        struct deed mine = make_session(world, SESSION_BROWSER);
+        struct deed ben = {0};
+
+        run(world, second_person_work, &ben);
+        assert_true(may_follow(world, id_str(&mine.secret.id), id_str(&world->first.principal)));
+        assert_false(may_follow(world, id_str(&mine.secret.id), ben.new.principal));
+}
+
 static void a_disabled_principal_is_out_and_gets_no_session(void **state)
 {
         struct world *world = *state;
@@ -433,6 +495,8 @@ int main(void)
                 TEST(a_revoked_session_ends_at_once),
                 TEST(all_sessions_but_one_end),
                 TEST(the_provider_ends_its_own_sessions),
+                TEST(what_was_allowed_in_a_session_ends_with_it),
+                TEST(what_somebody_else_allowed_is_nothing),
                 TEST(a_disabled_principal_is_out_and_gets_no_session),
                 TEST(a_person_has_no_token_of_an_agent),
                 TEST(scopes_only_take_away),

@@ -29,16 +29,16 @@ DELETE FROM token_assertion WHERE tenant_id = $1 AND expires_ms < $2;
 SELECT id FROM workspace WHERE tenant_id = $1 AND state <> 'deleted' ORDER BY id LIMIT 2;
 
 -- name: authorization_code_insert :exec
--- in struct: hash blob, principal_id text, redirect_uri text, challenge text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, expires_ms int
+-- in struct: hash blob, principal_id text, redirect_uri text, challenge text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, expires_ms int, allowed_in text
 INSERT INTO authorization_code (tenant_id, hash, principal_id, redirect_uri, challenge, realm, methods,
-                                authenticated_ms, second_factor_ms, provider_session, expires_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+                                authenticated_ms, second_factor_ms, provider_session, expires_ms, allowed_in)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- name: authorization_code_get :one
 -- in: hash blob
--- out: principal_id text, redirect_uri text, challenge text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, expires_ms int, session_id text?
+-- out: principal_id text, redirect_uri text, challenge text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, expires_ms int, session_id text?, allowed_in text
 SELECT principal_id, redirect_uri, challenge, realm, methods, authenticated_ms, second_factor_ms, provider_session,
-       expires_ms, session_id FROM authorization_code WHERE tenant_id = $1 AND hash = $2;
+       expires_ms, session_id, allowed_in FROM authorization_code WHERE tenant_id = $1 AND hash = $2;
 
 -- One wins.
 -- name: authorization_code_use :changes
@@ -65,9 +65,9 @@ ON CONFLICT (user_hash) DO NOTHING;
 -- name: device_get :one
 -- directory
 -- in: device_hash blob
--- out: expires_ms int, polled_ms int, interval_ms int, state text, tenant_id text?, principal_id text?, realm text?, methods text?, authenticated_ms int?, second_factor_ms int?, provider_session text?
+-- out: expires_ms int, polled_ms int, interval_ms int, state text, tenant_id text?, principal_id text?, realm text?, methods text?, authenticated_ms int?, second_factor_ms int?, provider_session text?, allowed_in text
 SELECT expires_ms, polled_ms, interval_ms, state, tenant_id, principal_id, realm, methods, authenticated_ms,
-       second_factor_ms, provider_session FROM device_login WHERE device_hash = $1;
+       second_factor_ms, provider_session, allowed_in FROM device_login WHERE device_hash = $1;
 
 -- name: device_waits :one
 -- directory
@@ -83,9 +83,9 @@ UPDATE device_login SET polled_ms = $2, interval_ms = $3 WHERE device_hash = $1;
 -- One wins.
 -- name: device_decide :changes
 -- directory
--- in struct: user_hash blob, now int, state text, tenant_id text, principal_id text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?
+-- in struct: user_hash blob, now int, state text, tenant_id text, principal_id text, realm text, methods text, authenticated_ms int, second_factor_ms int?, provider_session text?, allowed_in text
 UPDATE device_login SET state = $3, tenant_id = $4, principal_id = $5, realm = $6, methods = $7,
-       authenticated_ms = $8, second_factor_ms = $9, provider_session = $10
+       authenticated_ms = $8, second_factor_ms = $9, provider_session = $10, allowed_in = $11
  WHERE user_hash = $1 AND state = 'waiting' AND expires_ms > $2;
 
 -- name: device_use :changes

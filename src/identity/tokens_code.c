@@ -167,6 +167,7 @@ static bool code_work(struct request *req, void *arg, struct err *err)
                                 principal->second_factor_ms != 0 ? &principal->second_factor_ms : NULL,
                         .provider_session = found ? provider.provider_session : STR_NULL,
                         .expires_ms = req->now_ms + CODE_LIFETIME_MS,
+                        .allowed_in = id_str(&principal->session),
                 },
                 err);
 }
@@ -261,6 +262,10 @@ FIBER_FN bool token_grant_code(struct request *req, const struct form *form, str
         if (!look.found || !verifier_fits(req, form_get(form, "code_verifier"), look.row.challenge) ||
             !str_eq(form_get(form, "redirect_uri"), look.row.redirect_uri))
                 return bad_code(err);
+        req->principal.kind = PRINCIPAL_USER; /* whose entry it is */
+        req->principal.id = id_from(look.row.principal_id);
+        req->principal.tenant = id_from(ret->tenant);
+        req->principal.region = ret->region;
         if (look.row.session_id.ptr) {
                 if (!request_prepare(req, stolen_work, &look, err))
                         return false;
@@ -268,10 +273,6 @@ FIBER_FN bool token_grant_code(struct request *req, const struct form *form, str
         }
         if (req->now_ms >= look.row.expires_ms)
                 return bad_code(err);
-        req->principal.kind = PRINCIPAL_USER; /* whose entry it is */
-        req->principal.id = id_from(look.row.principal_id);
-        req->principal.tenant = id_from(ret->tenant);
-        req->principal.region = ret->region;
         ret->new = (struct session_new){
                 .principal = look.row.principal_id,
                 .kind = SESSION_CLI,
@@ -280,6 +281,7 @@ FIBER_FN bool token_grant_code(struct request *req, const struct form *form, str
                 .authenticated_ms = look.row.authenticated_ms,
                 .second_factor_ms = look.row.has_second_factor_ms ? look.row.second_factor_ms : 0,
                 .provider_session = look.row.provider_session,
+                .allowed_in = look.row.allowed_in,
         };
         return true;
 }

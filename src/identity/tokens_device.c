@@ -193,6 +193,7 @@ FIBER_FN bool token_grant_device(struct request *req, const struct form *form, s
                 .authenticated_ms = row->authenticated_ms,
                 .second_factor_ms = row->has_second_factor_ms ? row->second_factor_ms : 0,
                 .provider_session = row->provider_session,
+                .allowed_in = row->allowed_in,
         };
         return true;
 }
@@ -238,6 +239,7 @@ static bool decide_work(struct tx *tx, void *arg, struct err *err)
                                                                      ? &principal->second_factor_ms
                                                                      : NULL,
                                          .provider_session = decide->provider_session,
+                                         .allowed_in = id_str(&principal->session),
                                  },
                                  &decide->changes, err);
 }

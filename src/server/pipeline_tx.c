@@ -278,8 +278,10 @@ static bool refusal_counts(const struct call *call, enum err_code code)
                 return false;
         if (status == 401 || status == 403 || status == 421 || call->foreign)
                 return true;
+        /* RFC 6749 section 5.2 has 400 where the thing's own rules refuse. */
         return call->route->log == API_LOG_ALWAYS &&
-               (status == 404 || status == 409 || status == 412 || status == 422);
+               (status == 404 || status == 409 || status == 412 || status == 422 ||
+                code == ERR_INVALID_GRANT || code == ERR_INVALID_SCOPE);
 }
 
 static bool refusal_work(struct tx *tx, void *arg, struct err *err)
