@@ -3,7 +3,7 @@
 #include "access/access_sql.h"
 #include "access/bindings.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 
 static struct api_binding binding_to_api(const struct access_binding *binding)
 {
@@ -30,96 +30,87 @@ static struct str event_data(struct request *req, struct str binding)
 }
 
 struct page {
+        struct listing listing;
         struct api_binding *items;
-        size_t limit;
-        size_t count;
-        struct str next;
 };
 
 /* False: the page is full. */
-static bool page_take(struct request *req, struct page *page, const struct sql_access_binding_get_row *row)
+static bool page_take(struct page *page, const struct sql_access_binding_get_row *row)
 {
         struct access_binding binding;
 
-        if (page->count == page->limit) {
-                page->next = cursor_make(req->arena, page->items[page->count - 1].id);
+        if (!listing_takes(&page->listing, row->id))
                 return false;
-        }
         access_binding_from_row(row, &binding);
-        page->items[page->count++] = binding_to_api(&binding);
+        page->items[page->listing.count++] = binding_to_api(&binding);
         return true;
 }
 
-static bool list_all(struct request *req, struct str after, struct page *page, struct err *err)
+static bool list_all(struct request *req, struct page *page, struct err *err)
 {
         SQL_SCOPED(access_binding_list) c = {0};
         struct sql_access_binding_get_row row;
         bool has;
 
-        if (!sql_access_binding_list_open(req->tx, after, (int64_t)page->limit + 1, &c, err))
+        if (!sql_access_binding_list_open(req->tx, page->listing.after, page->listing.rows, &c, err))
                 return false;
         do {
                 if (!sql_access_binding_list_next(&c, &row, &has, err))
                         return false;
-        } while (has && page_take(req, page, &row));
+        } while (has && page_take(page, &row));
         return true;
 }
 
-static bool list_of_principal(struct request *req, struct str principal, struct str after, struct page *page,
-                              struct err *err)
+static bool list_of_principal(struct request *req, struct str principal, struct page *page, struct err *err)
 {
         SQL_SCOPED(access_binding_list_of_principal) c = {0};
         struct sql_access_binding_get_row row;
         bool has;
 
-        if (!sql_access_binding_list_of_principal_open(req->tx, principal, after, (int64_t)page->limit + 1,
-                                                       &c, err))
+        if (!sql_access_binding_list_of_principal_open(req->tx, principal, page->listing.after,
+                                                       page->listing.rows, &c, err))
                 return false;
         do {
                 if (!sql_access_binding_list_of_principal_next(&c, &row, &has, err))
                         return false;
-        } while (has && page_take(req, page, &row));
+        } while (has && page_take(page, &row));
         return true;
 }
 
-static bool list_of_group(struct request *req, struct str group, struct str after, struct page *page,
-                          struct err *err)
+static bool list_of_group(struct request *req, struct str group, struct page *page, struct err *err)
 {
         SQL_SCOPED(access_binding_list_of_group) c = {0};
         struct sql_access_binding_get_row row;
         bool has;
 
-        if (!sql_access_binding_list_of_group_open(req->tx, group, after, (int64_t)page->limit + 1, &c, err))
+        if (!sql_access_binding_list_of_group_open(req->tx, group, page->listing.after, page->listing.rows,
+                                                   &c, err))
                 return false;
         do {
                 if (!sql_access_binding_list_of_group_next(&c, &row, &has, err))
                         return false;
-        } while (has && page_take(req, page, &row));
+        } while (has && page_take(page, &row));
         return true;
 }
 
 bool binding_list(struct request *req, const struct api_binding_list_in *in, struct api_binding_page *out,
                   struct err *err)
 {
-        struct page page = {.limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT)};
-        struct str after;
+        struct page page;
         bool ok;
 
         if (in->principal.ptr && in->group.ptr)
                 return err_set_at(err, ERR_BAD_PARAMETER, "group",
                                   "ask for a principal's or a group's, not both");
-        page.items = ARENA_ARRAY(req->arena, struct api_binding, page.limit);
-        if (!page.items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err))
+        if (!LISTING_BEGIN(&page.listing, req, in, &page.items, err))
                 return false;
         if (in->principal.ptr)
-                ok = list_of_principal(req, in->principal, after, &page, err);
+                ok = list_of_principal(req, in->principal, &page, err);
         else if (in->group.ptr)
-                ok = list_of_group(req, in->group, after, &page, err);
+                ok = list_of_group(req, in->group, &page, err);
         else
-                ok = list_all(req, after, &page, err);
-        *out = (struct api_binding_page){page.items, page.count, page.next};
+                ok = list_all(req, &page, err);
+        *out = (struct api_binding_page){page.items, page.listing.count, page.listing.next};
         return ok && arena_check(req->arena, err);
 }
 

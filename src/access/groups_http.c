@@ -3,7 +3,7 @@
 #include "access/access_sql.h"
 #include "access/bindings.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 
 enum { SUBJECTS_MAX = 20 };
 
@@ -36,27 +36,24 @@ static struct str event_data(struct request *req, struct str group)
 bool group_list(struct request *req, const struct api_group_list_in *in, struct api_group_page *out,
                 struct err *err)
 {
-        size_t limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT);
-        struct api_group *items = ARENA_ARRAY(req->arena, struct api_group, limit);
+        struct api_group *items;
+        struct listing listing;
         SQL_SCOPED(access_group_list) c = {0};
         struct sql_access_group_get_row row;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_access_group_list_open(req->tx, after, (int64_t)limit + 1, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_access_group_list_open(req->tx, listing.after, listing.rows, &c, err))
                 return false;
-        out->items = items;
-        while (sql_access_group_list_next(&c, &row, &has, err)) {
-                if (has && out->items_count == limit)
-                        out->next = cursor_make(req->arena, items[limit - 1].id);
-                if (!has || out->next.ptr)
-                        return arena_check(req->arena, err);
-                items[out->items_count++] = group_from_row(&row);
+        for (;;) {
+                if (!sql_access_group_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has || !listing_takes(&listing, row.id))
+                        break;
+                items[listing.count++] = group_from_row(&row);
         }
-        return false;
+        *out = (struct api_group_page){items, listing.count, listing.next};
+        return arena_check(req->arena, err);
 }
 
 bool group_create(struct request *req, const struct api_group_create_in *in, struct api_group *out,
@@ -104,31 +101,28 @@ bool group_delete(struct request *req, const struct api_group_delete_in *in, str
 bool group_member_list(struct request *req, const struct api_group_member_list_in *in,
                        struct api_member_page *out, struct err *err)
 {
-        size_t limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT);
-        struct api_member *items = ARENA_ARRAY(req->arena, struct api_member, limit);
+        struct api_member *items;
+        struct listing listing;
         SQL_SCOPED(access_member_list) c = {0};
         struct sql_access_member_list_row row;
         struct sql_access_group_get_row group;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!group_find(req, in->group, &group, err) || !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_access_member_list_open(req->tx, in->group, after, (int64_t)limit + 1, &c, err))
+        if (!group_find(req, in->group, &group, err) || !LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_access_member_list_open(req->tx, in->group, listing.after, listing.rows, &c, err))
                 return false;
-        out->items = items;
-        while (sql_access_member_list_next(&c, &row, &has, err)) {
-                if (has && out->items_count == limit)
-                        out->next = cursor_make(req->arena, items[limit - 1].principal);
-                if (!has || out->next.ptr)
-                        return arena_check(req->arena, err);
-                items[out->items_count++] = (struct api_member){.principal = row.principal_id,
-                                                                .kind = api_principal_kind_from(row.kind),
-                                                                .name = row.name,
-                                                                .added_at_ms = row.added_ms};
+        for (;;) {
+                if (!sql_access_member_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has || !listing_takes(&listing, row.principal_id))
+                        break;
+                items[listing.count++] = (struct api_member){.principal = row.principal_id,
+                                                             .kind = api_principal_kind_from(row.kind),
+                                                             .name = row.name,
+                                                             .added_at_ms = row.added_ms};
         }
-        return false;
+        *out = (struct api_member_page){items, listing.count, listing.next};
+        return arena_check(req->arena, err);
 }
 
 bool group_member_add(struct request *req, const struct api_group_member_add_in *in, struct err *err)

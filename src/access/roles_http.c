@@ -5,7 +5,7 @@
 #include "access/roles_table.h"
 #include "access/rules_private.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 
 enum { ROLES_MAX = 500 };
@@ -117,38 +117,34 @@ bool permission_list(struct request *req, const struct api_permission_list_in *i
 bool role_list(struct request *req, const struct api_role_list_in *in, struct api_access_role_page *out,
                struct err *err)
 {
-        size_t limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT);
+        size_t limit = in->has_limit ? (size_t)in->limit : LISTING_LIMIT_DEFAULT;
         struct api_access_role *items = ARENA_ARRAY(req->arena, struct api_access_role, limit + ROLE_COUNT);
+        struct listing listing;
         SQL_SCOPED(access_role_list) c = {0};
         struct sql_access_role_get_row row;
-        struct str after;
-        size_t own = 0;
-        size_t count = 0;
+        size_t built_in = 0;
         bool has;
 
         if (!items)
                 return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_access_role_list_open(req->tx, after, (int64_t)limit + 1, &c, err))
+        if (!listing_begin(&listing, req->arena, limit, in->cursor, err) ||
+            !sql_access_role_list_open(req->tx, listing.after, listing.rows, &c, err))
                 return false;
-        for (unsigned i = 0; i < ROLE_COUNT && after.len == 0; i++)
-                if (!built_in_to_api(req->arena, (enum role)i, req->principal.platform, &items[count++],
-                                     err))
+        /* The first page begins with all that are built in, above its limit. */
+        for (; built_in < ROLE_COUNT && listing.after.len == 0; built_in++)
+                if (!built_in_to_api(req->arena, (enum role)built_in, req->principal.platform,
+                                     &items[built_in], err))
                         return false;
-        for (; sql_access_role_list_next(&c, &row, &has, err); own++) {
-                if (!has) {
-                        *out = (struct api_access_role_page){items, count, out->next};
-                        return arena_check(req->arena, err);
-                }
-                if (own == limit) {
-                        *out = (struct api_access_role_page){items, count,
-                                                             cursor_make(req->arena, items[count - 1].id)};
-                        return arena_check(req->arena, err);
-                }
-                if (!own_to_api(req->arena, &row, &items[count++], err))
+        for (;;) {
+                if (!sql_access_role_list_next(&c, &row, &has, err))
+                        return false;
+                if (!has || !listing_takes(&listing, row.id))
+                        break;
+                if (!own_to_api(req->arena, &row, &items[built_in + listing.count++], err))
                         return false;
         }
-        return false;
+        *out = (struct api_access_role_page){items, built_in + listing.count, listing.next};
+        return arena_check(req->arena, err);
 }
 
 bool role_get(struct request *req, const struct api_role_get_in *in, struct api_access_role *out,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api_types.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/problem.h"
 #include "api/route.h"
 
@@ -417,6 +417,53 @@ static void cursors_come_back_and_strangers_do_not(void **state)
         assert_false(cursor_take_int(&arena, cursor, &has, &number, &err));
 }
 
+/* Goes through `rows` rows, named r00, r01 and so on; returns how many the page has. */
+static size_t page_through(struct listing *listing, int from, int rows)
+{
+        for (int i = from; i < rows; i++) {
+                if (!listing_takes(listing, arena_printf(&arena, "r%02d", i)))
+                        break;
+                if (i % 2 == 0)
+                        listing->count++;
+        }
+        return listing->count;
+}
+
+static void a_page_ends_at_its_limit_and_leads_to_the_next(void **state)
+{
+        struct listing listing;
+
+        (void)state;
+        assert_true(listing_begin(&listing, &arena, 2, STR_NULL, &err));
+        assert_int_equal(listing.after.len, 0);
+        assert_int_equal(listing.rows, 3);
+        listing.rows = 11; /* half of the rows become no item */
+        assert_int_equal(page_through(&listing, 0, 10), 2);
+        assert_non_null(listing.next.ptr);
+        /* r02 filled the page: the next begins behind it. */
+        assert_true(listing_begin(&listing, &arena, 2, listing.next, &err));
+        assert_true(str_is(listing.after, "r02"));
+        listing.rows = 11;
+        assert_int_equal(page_through(&listing, 3, 6), 1);
+        assert_null(listing.next.ptr);
+}
+
+static void a_page_that_finds_nothing_ends_after_what_it_may_look_at(void **state)
+{
+        struct listing listing;
+
+        (void)state;
+        assert_true(listing_begin(&listing, &arena, 3, STR_NULL, &err));
+        assert_true(listing_takes(&listing, STR("a")));
+        assert_true(listing_takes(&listing, STR("b")));
+        assert_true(listing_takes(&listing, STR("c")));
+        assert_false(listing_takes(&listing, STR("d")));
+        assert_true(listing_begin(&listing, &arena, 3, listing.next, &err));
+        assert_true(str_is(listing.after, "c"));
+        assert_false(listing_begin(&listing, &arena, 3, STR("x"), &err));
+        assert_int_equal(err.code, ERR_BAD_PARAMETER);
+}
+
 static void a_problem_hides_what_is_inside(void **state)
 {
         struct json value;
@@ -475,6 +522,8 @@ int main(void)
                 TEST(escapes_never_make_segments),
                 TEST(a_query_is_cut_and_decoded),
                 TEST(cursors_come_back_and_strangers_do_not),
+                TEST(a_page_ends_at_its_limit_and_leads_to_the_next),
+                TEST(a_page_that_finds_nothing_ends_after_what_it_may_look_at),
                 TEST(a_problem_hides_what_is_inside),
                 TEST(a_full_arena_is_an_error),
         };

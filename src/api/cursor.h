@@ -8,8 +8,6 @@
 
 #include "base/arena.h"
 
-enum { PAGE_LIMIT_DEFAULT = 50 };
-
 /* {NULL, 0} when the arena is full. */
 struct str cursor_make(struct arena *arena, struct str last_key);
 /*

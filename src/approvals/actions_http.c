@@ -2,7 +2,7 @@
 /* Looking at actions, waiting for them, withdrawing them. */
 #include "access/access.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/notify.h"
 #include "api/services.h"
 #include "approvals/actions_api.h"
@@ -116,10 +116,8 @@ static bool is_full(const struct request *req)
 }
 
 struct page {
+        struct listing listing;
         struct api_action *items;
-        size_t count;
-        size_t limit;
-        struct str next;
 };
 
 /* False with *ret_done: the page is full. */
@@ -128,22 +126,20 @@ static bool page_add(struct request *req, struct page *page, const struct sql_ac
 {
         struct action action;
 
-        *ret_done = page->count == page->limit || (page->count > 0 && is_full(req));
-        if (*ret_done) {
-                page->next = cursor_make(req->arena, page->items[page->count - 1].id);
-                return true;
-        }
-        return action_from_row(req->tx, row, &action, err) &&
-               action_to_api(req, &action, &page->items[page->count++], err);
+        if (page->listing.count > 0 && is_full(req))
+                page->listing.limit = page->listing.count;
+        *ret_done = !listing_takes(&page->listing, row->id);
+        return *ret_done || (action_from_row(req->tx, row, &action, err) &&
+                             action_to_api(req, &action, &page->items[page->listing.count++], err));
 }
 
-static bool list_all(struct request *req, struct str before, struct page *page, struct err *err)
+static bool list_all(struct request *req, struct page *page, struct err *err)
 {
         SQL_SCOPED(action_list) c = {0};
         struct sql_action_get_row row;
         bool has, done = false;
 
-        if (!sql_action_list_open(req->tx, req->workspace, before, (int64_t)page->limit + 1, &c, err))
+        if (!sql_action_list_open(req->tx, req->workspace, page->listing.after, page->listing.rows, &c, err))
                 return false;
         while (!done) {
                 if (!sql_action_list_next(&c, &row, &has, err))
@@ -156,15 +152,14 @@ static bool list_all(struct request *req, struct str before, struct page *page, 
         return true;
 }
 
-static bool list_state(struct request *req, enum api_action_state state, struct str before,
-                       struct page *page, struct err *err)
+static bool list_state(struct request *req, enum api_action_state state, struct page *page, struct err *err)
 {
         SQL_SCOPED(action_list_state) c = {0};
         struct sql_action_get_row row;
         bool has, done = false;
 
         if (!sql_action_list_state_open(req->tx, req->workspace, str_from(api_action_state_name(state)),
-                                        before, (int64_t)page->limit + 1, &c, err))
+                                        page->listing.after, page->listing.rows, &c, err))
                 return false;
         while (!done) {
                 if (!sql_action_list_state_next(&c, &row, &has, err))
@@ -180,17 +175,12 @@ static bool list_state(struct request *req, enum api_action_state state, struct 
 bool action_list(struct request *req, const struct api_action_list_in *in, struct api_action_page *out,
                  struct err *err)
 {
-        struct page page = {.limit = (size_t)(in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT)};
-        struct str before;
+        struct page page;
 
-        page.items = ARENA_ARRAY(req->arena, struct api_action, page.limit);
-        if (!page.items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &before, err) ||
-            !(in->state ? list_state(req, in->state, before, &page, err)
-                        : list_all(req, before, &page, err)))
+        if (!LISTING_BEGIN(&page.listing, req, in, &page.items, err) ||
+            !(in->state ? list_state(req, in->state, &page, err) : list_all(req, &page, err)))
                 return false;
-        *out = (struct api_action_page){.items = page.items, .items_count = page.count, .next = page.next};
+        *out = (struct api_action_page){page.items, page.listing.count, page.listing.next};
         return arena_check(req->arena, err);
 }
 

@@ -2,7 +2,7 @@
 /* Executors: announced, enrolled with a one-time token, revoked. */
 #include "api/api_handlers.h"
 #include "api/cell.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/notify.h"
 #include "api/services.h"
 #include "approvals/approvals.h"
@@ -51,32 +51,23 @@ static struct str event_data(struct request *req, struct str executor)
 bool executor_list(struct request *req, const struct api_executor_list_in *in, struct api_executor_page *out,
                    struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_executor *items = ARENA_ARRAY(req->arena, struct api_executor, (size_t)limit);
+        struct api_executor *items;
+        struct listing listing;
         SQL_SCOPED(executor_list) c = {0};
         struct sql_executor_list_row row;
-        struct str after;
-        size_t count = 0;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_executor_list_open(req->tx, req->workspace, after, limit + 1, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_executor_list_open(req->tx, req->workspace, listing.after, listing.rows, &c, err))
                 return false;
         for (;;) {
                 if (!sql_executor_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
-                items[count++] = executor_to_api(req, &row);
+                items[listing.count++] = executor_to_api(req, &row);
         }
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_executor_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

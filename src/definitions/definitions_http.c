@@ -2,7 +2,7 @@
 #include "definitions/definitions.h"
 
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "base/json_write.h"
 #include "definitions/definitions_sql.h"
 #include "definitions/diff.h"
@@ -159,39 +159,35 @@ bool definition_list(struct request *req, const struct api_definition_list_in *i
                      struct api_definition_page *out, struct err *err)
 {
         static const char *const states[] = {"", "draft", "published"};
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_definition *items = ARENA_ARRAY(req->arena, struct api_definition, (size_t)limit);
+        struct api_definition *items;
+        struct listing listing;
         struct sql_definition_list_in query = {
                 .workspace_id = req->workspace,
                 .kind = or_empty(in->kind),
                 .name = or_empty(in->name),
                 .state = str_from(states[in->state]),
                 .environment = or_empty(in->environment),
-                .most = limit + 1,
         };
         SQL_SCOPED(definition_list) c = {0};
         struct sql_definition_list_row row;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &query.after, err) ||
-            !take_tag(in->tag, &query.tag, &query.tag_value, err) ||
-            !sql_definition_list_open(req->tx, &query, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !take_tag(in->tag, &query.tag, &query.tag_value, err))
+                return false;
+        query.after = listing.after;
+        query.most = listing.rows;
+        if (!sql_definition_list_open(req->tx, &query, &c, err))
                 return false;
         for (;;) {
                 if (!sql_definition_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (out->items_count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[limit - 1].id);
-                        break;
-                }
-                if (!fill(req, &row, &items[out->items_count++], err))
+                if (!fill(req, &row, &items[listing.count++], err))
                         return false;
         }
-        out->items = items;
+        *out = (struct api_definition_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 
@@ -358,29 +354,26 @@ bool promotion_list(struct request *req, const struct api_promotion_list_in *in,
 {
         /* Each comes with its document. */
         enum { PAGE_MOST = 8 };
-        int64_t limit = in->has_limit && in->limit < PAGE_MOST ? in->limit : PAGE_MOST;
-        struct api_promotion *items = ARENA_ARRAY(req->arena, struct api_promotion, PAGE_MOST);
+        size_t limit = in->has_limit && in->limit < PAGE_MOST ? (size_t)in->limit : PAGE_MOST;
+        struct api_promotion *items = ARENA_ARRAY(req->arena, struct api_promotion, limit);
+        struct listing listing;
         SQL_SCOPED(promotion_list) c = {0};
         struct sql_promotion_list_row row;
-        struct str after;
         bool has;
 
         if (!items)
                 return arena_check(req->arena, err);
-        if (!may_see(req, in->environment, err) || !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_promotion_list_open(req->tx, req->workspace, in->environment, or_empty(in->kind), after,
-                                     limit + 1, &c, err))
+        if (!may_see(req, in->environment, err) ||
+            !listing_begin(&listing, req->arena, limit, in->cursor, err) ||
+            !sql_promotion_list_open(req->tx, req->workspace, in->environment, or_empty(in->kind),
+                                     listing.after, listing.rows, &c, err))
                 return false;
         for (;;) {
                 if (!sql_promotion_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.definition_id))
                         break;
-                if (out->items_count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[limit - 1].definition);
-                        break;
-                }
-                items[out->items_count++] = (struct api_promotion){
+                items[listing.count++] = (struct api_promotion){
                         .definition = row.definition_id,
                         .kind = row.kind,
                         .name = row.name,
@@ -393,7 +386,7 @@ bool promotion_list(struct request *req, const struct api_promotion_list_in *in,
                         .content = row.content,
                 };
         }
-        out->items = items;
+        *out = (struct api_promotion_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

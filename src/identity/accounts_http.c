@@ -2,7 +2,7 @@
 /* Accounts, as those who run a tenant see them; and a person's own password. */
 #include "access/access.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 #include "base/clock.h"
 #include "crypto/secret.h"
@@ -28,36 +28,27 @@ static struct api_account account_to_api(const struct account *account)
 bool account_list(struct request *req, const struct api_account_list_in *in, struct api_account_page *out,
                   struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_account *items = ARENA_ARRAY(req->arena, struct api_account, (size_t)limit);
+        struct api_account *items;
+        struct listing listing;
         SQL_SCOPED(account_list) c = {0};
         struct sql_account_get_row row;
-        struct str after;
-        size_t count = 0;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_account_list_open(req->tx, after, limit + 1, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_account_list_open(req->tx, listing.after, listing.rows, &c, err))
                 return false;
         for (;;) {
                 struct account account;
 
                 if (!sql_account_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.principal_id))
                         break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].principal);
-                        break;
-                }
                 if (!account_get(req->tx, row.principal_id, &account, err))
                         return false;
-                items[count++] = account_to_api(&account);
+                items[listing.count++] = account_to_api(&account);
         }
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_account_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

@@ -4,7 +4,7 @@
 #include "access/bindings.h"
 #include "agents/agents.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 #include "base/json_write.h"
 #include "crypto/ed25519.h"
@@ -107,38 +107,29 @@ static bool principal_find(struct request *req, struct str id, struct identity_p
 bool principal_list(struct request *req, const struct api_principal_list_in *in,
                     struct api_principal_page *out, struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_principal *items = ARENA_ARRAY(req->arena, struct api_principal, (size_t)limit);
+        struct api_principal *items;
+        struct listing listing;
         SQL_SCOPED(principal_list) c = {0};
         struct sql_principal_get_row row;
-        struct str after;
-        size_t count = 0;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_principal_list_open(req->tx, after, limit + 1, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_principal_list_open(req->tx, listing.after, listing.rows, &c, err))
                 return false;
         for (;;) {
                 struct identity_principal principal;
 
                 if (!sql_principal_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
                 if (!principal_from_row(&row, &principal, err) ||
                     !access_role_names_of(req->tx, row.id, &principal.role_names, &principal.role_count,
                                           err) ||
-                    !identity_api_principal(req->arena, &principal, &items[count++], err))
+                    !identity_api_principal(req->arena, &principal, &items[listing.count++], err))
                         return false;
         }
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_principal_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 
@@ -262,35 +253,26 @@ bool principal_disable(struct request *req, const struct api_principal_disable_i
 bool api_key_list(struct request *req, const struct api_api_key_list_in *in, struct api_api_key_page *out,
                   struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_api_key *items = ARENA_ARRAY(req->arena, struct api_api_key, (size_t)limit);
+        struct api_api_key *items;
+        struct listing listing;
         SQL_SCOPED(api_key_list) c = {0};
         struct identity_principal principal;
         struct sql_api_key_list_row row;
-        struct str after;
-        size_t count = 0;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
         if (!principal_find(req, in->principal, &principal, err) ||
-            !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_api_key_list_open(req->tx, in->principal, after, limit + 1, &c, err))
+            !LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_api_key_list_open(req->tx, in->principal, listing.after, listing.rows, &c, err))
                 return false;
         for (;;) {
                 if (!sql_api_key_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
-                if (!api_key_from_row(req->arena, &row, &items[count++], err))
+                if (!api_key_from_row(req->arena, &row, &items[listing.count++], err))
                         return false;
         }
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_api_key_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

@@ -2,7 +2,7 @@
 #include "access/access.h"
 #include "access/roles.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 #include "identity/identity.h"
 #include "identity/identity_http.h"
@@ -62,33 +62,25 @@ static bool session_from_row(struct request *req, const struct sql_session_get_r
 bool session_list(struct request *req, const struct api_session_list_in *in, struct api_session_page *out,
                   struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_session *items = ARENA_ARRAY(req->arena, struct api_session, (size_t)limit);
+        struct api_session *items;
+        struct listing listing;
         SQL_SCOPED(session_list) c = {0};
         struct sql_session_get_row row;
-        struct str after;
-        size_t count = 0;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!check_whose(req, in->principal, err) || !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_session_list_open(req->tx, in->principal, after, req->now_ms, limit + 1, &c, err))
+        if (!check_whose(req, in->principal, err) || !LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_session_list_open(req->tx, in->principal, listing.after, req->now_ms, listing.rows, &c,
+                                   err))
                 return false;
         for (;;) {
                 if (!sql_session_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (count == (size_t)limit) {
-                        out->next = cursor_make(req->arena, items[count - 1].id);
-                        break;
-                }
-                if (!session_from_row(req, &row, &items[count++], err))
+                if (!session_from_row(req, &row, &items[listing.count++], err))
                         return false;
         }
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_session_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

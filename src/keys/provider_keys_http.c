@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of model providers: stored, rotated, revoked, and never shown. */
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 #include "approvals/work.h"
 #include "base/clock.h"
@@ -85,40 +85,35 @@ bool provider_key_get(struct request *req, const struct api_provider_key_get_in 
 bool provider_key_list(struct request *req, const struct api_provider_key_list_in *in,
                        struct api_provider_key_page *out, struct err *err)
 {
-        size_t limit = in->has_limit ? (size_t)in->limit : PAGE_LIMIT_DEFAULT;
-        struct sql_provider_key_get_row *rows =
-                ARENA_ARRAY(req->arena, struct sql_provider_key_get_row, limit + 1);
-        struct api_provider_key *items = ARENA_ARRAY(req->arena, struct api_provider_key, limit);
-        size_t count = 0;
-        struct str after;
+        struct sql_provider_key_get_row *rows;
+        struct api_provider_key *items;
+        struct listing listing;
         bool has;
 
-        if (!rows || !items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err))
                 return false;
+        rows = ARENA_ARRAY(req->arena, struct sql_provider_key_get_row, listing.limit + 1);
+        if (!rows)
+                return arena_check(req->arena, err);
         {
                 SQL_SCOPED(provider_key_list) c = {0};
 
-                if (!sql_provider_key_list_open(req->tx, req->workspace, after, (int64_t)limit + 1, &c, err))
+                if (!sql_provider_key_list_open(req->tx, req->workspace, listing.after, listing.rows, &c,
+                                                err))
                         return false;
-                while (count <= limit) {
-                        if (!sql_provider_key_list_next(&c, &rows[count], &has, err))
+                for (;; listing.count++) {
+                        struct sql_provider_key_get_row *row = &rows[listing.count];
+
+                        if (!sql_provider_key_list_next(&c, row, &has, err))
                                 return false;
-                        if (!has)
+                        if (!has || !listing_takes(&listing, row->id))
                                 break;
-                        count++;
                 }
         }
-        if (count > limit) {
-                count = limit;
-                out->next = cursor_make(req->arena, rows[limit - 1].id);
-        }
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < listing.count; i++)
                 if (!key_to_api(req, &rows[i], &items[i], err))
                         return false;
-        out->items = items;
-        out->items_count = count;
+        *out = (struct api_provider_key_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

@@ -2,7 +2,7 @@
 #include "log/log_http.h"
 
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 #include "api/services.h"
 #include "log/log.h"
 
@@ -92,7 +92,7 @@ bool log_tile_get(struct request *req, const struct api_log_tile_get_in *in, str
 bool log_entry_list(struct request *req, const struct api_log_entry_list_in *in,
                     struct api_log_entry_page *out, struct err *err)
 {
-        int64_t limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT, before = 0;
+        int64_t limit = in->has_limit ? in->limit : LISTING_LIMIT_DEFAULT, before = 0;
         struct api_log_entry *items = ARENA_ARRAY(req->arena, struct api_log_entry, (size_t)limit);
         struct log_head head;
         bool has;

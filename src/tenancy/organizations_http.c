@@ -1,43 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api_handlers.h"
-#include "api/cursor.h"
 #include "tenancy/tenancy_api.h"
 
 bool organization_list(struct request *req, const struct api_organization_list_in *in,
                        struct api_organization_page *out, struct err *err)
 {
-        size_t limit = in->has_limit ? (size_t)in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_organization *items = ARENA_ARRAY(req->arena, struct api_organization, limit + 1);
+        struct api_organization *items;
+        struct listing listing;
         SQL_SCOPED(organization_list) c = {0};
         struct sql_organization_get_row row;
         struct selector selector;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!selector_parse(in->selector, &selector, err) ||
-            !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_organization_list_open(req->tx, after, LOOK_MAX + 1, &c, err))
+        if (!selector_parse(in->selector, &selector, err) || !LISTING_BEGIN(&listing, req, in, &items, err))
                 return false;
-        out->items = items;
-        for (int looked = 0;; looked++) {
-                struct api_organization *item = &items[out->items_count];
+        tenancy_widen(&listing, &selector);
+        if (!sql_organization_list_open(req->tx, listing.after, listing.rows, &c, err))
+                return false;
+        for (;;) {
+                struct api_organization *item = &items[listing.count];
 
                 if (!sql_organization_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (out->items_count == limit || looked == LOOK_MAX) {
-                        out->next = cursor_make(req->arena, after);
-                        break;
-                }
-                after = row.id;
                 if (!organization_to_api(req->arena, &row, item, err))
                         return false;
                 if (selector_matches(&selector, item->labels, item->labels_count))
-                        out->items_count++;
+                        listing.count++;
         }
+        *out = (struct api_organization_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "api/api_types.h"
+#include "api/listing.h"
 #include "api/request.h"
 #include "tenancy/labels.h"
 #include "tenancy/tenancy_sql.h"
 
-/* A selector may have to look at many rows for one that fits: a page ends after so many, perhaps short. */
-enum { LOOK_MAX = 1000 };
+/* A selector may have to look at many rows for one that fits: a page ends after 1000, perhaps short. */
+void tenancy_widen(struct listing *listing, const struct selector *selector);
 
 bool tenant_to_api(struct arena *arena, const struct sql_tenant_directory_list_row *row,
                    struct api_tenant *out, struct err *err) MUST_USE;

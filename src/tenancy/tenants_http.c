@@ -2,7 +2,6 @@
 /* Tenants as the directory has them: what the platform's administrators see and change. */
 #include "api/api_handlers.h"
 #include "api/cell.h"
-#include "api/cursor.h"
 #include "api/services.h"
 #include "log/log.h"
 #include "tenancy/places.h"
@@ -16,41 +15,32 @@ static bool no_tenant(struct err *err)
 /* ---- looking ----------------------------------------------------------------------------------- */
 
 struct tenant_look {
-        struct arena *arena;
-        struct str after; /* then the last row that was looked at */
         struct selector selector;
-        int64_t limit;
         struct api_tenant *items;
-        size_t count;
-        bool more;
+        struct listing listing;
 };
 
 static bool tenant_list_work(struct tx *tx, void *arg, struct err *err)
 {
         struct tenant_look *look = arg;
-        int64_t most = look->selector.count > 0 ? LOOK_MAX : look->limit;
+        struct listing *listing = &look->listing;
         SQL_SCOPED(tenant_directory_list) c = {0};
         struct sql_tenant_directory_list_row row;
         bool has;
 
-        if (!sql_tenant_directory_list_open(tx, look->after, most + 1, &c, err))
+        if (!sql_tenant_directory_list_open(tx, listing->after, listing->rows, &c, err))
                 return false;
-        for (int64_t looked = 0;; looked++) {
-                struct api_tenant *item = &look->items[look->count];
+        for (;;) {
+                struct api_tenant *item = &look->items[listing->count];
 
                 if (!sql_tenant_directory_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(listing, row.id))
                         return true;
-                if (look->count == (size_t)look->limit || looked == most) {
-                        look->more = true;
-                        return true;
-                }
-                look->after = row.id;
-                if (!tenant_to_api(look->arena, &row, item, err))
+                if (!tenant_to_api(listing->arena, &row, item, err))
                         return false;
                 if (selector_matches(&look->selector, item->labels, item->labels_count))
-                        look->count++;
+                        listing->count++;
         }
 }
 
@@ -77,13 +67,11 @@ static FIBER_FN bool find_tenant(struct request *req, struct tenant_one *one, st
 FIBER_FN bool tenant_list(struct request *req, const struct api_tenant_list_in *in,
                           struct api_tenant_page *out, struct err *err)
 {
-        struct tenant_look look = {.arena = req->arena,
-                                   .limit = in->has_limit ? in->limit : PAGE_LIMIT_DEFAULT};
         struct tenant_one one = {.name = in->name};
+        struct tenant_look look;
 
-        look.items = ARENA_ARRAY(req->arena, struct api_tenant, (size_t)look.limit + 1);
-        if (!look.items)
-                return arena_check(req->arena, err);
+        if (!LISTING_BEGIN(&look.listing, req, in, &look.items, err))
+                return false;
         out->items = look.items;
         if (in->name.ptr) {
                 if (!find_tenant(req, &one, err))
@@ -91,13 +79,13 @@ FIBER_FN bool tenant_list(struct request *req, const struct api_tenant_list_in *
                 out->items_count = one.found ? 1 : 0;
                 return !one.found || tenant_to_api(req->arena, &one.row, &look.items[0], err);
         }
-        if (!selector_parse(in->selector, &look.selector, err) ||
-            !cursor_take(req->arena, in->cursor, &look.after, err) ||
-            !cell_read(req->services->store, &CELL_DIRECTORY, req->arena, tenant_list_work, &look, err))
+        if (!selector_parse(in->selector, &look.selector, err))
                 return false;
-        out->items_count = look.count;
-        if (look.more)
-                out->next = cursor_make(req->arena, look.after);
+        tenancy_widen(&look.listing, &look.selector);
+        if (!cell_read(req->services->store, &CELL_DIRECTORY, req->arena, tenant_list_work, &look, err))
+                return false;
+        out->items_count = look.listing.count;
+        out->next = look.listing.next;
         return arena_check(req->arena, err);
 }
 

@@ -3,7 +3,6 @@
 #include "access/access.h"
 #include "api/api_handlers.h"
 #include "api/cell.h"
-#include "api/cursor.h"
 #include "api/services.h"
 #include "base/log_line.h"
 #include "tenancy/places.h"
@@ -15,38 +14,31 @@
 bool workspace_list(struct request *req, const struct api_workspace_list_in *in,
                     struct api_workspace_page *out, struct err *err)
 {
-        size_t limit = in->has_limit ? (size_t)in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_workspace *items = ARENA_ARRAY(req->arena, struct api_workspace, limit + 1);
+        struct api_workspace *items;
+        struct listing listing;
         SQL_SCOPED(workspace_list) c = {0};
         struct sql_workspace_get_row row;
         struct selector selector;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!selector_parse(in->selector, &selector, err) ||
-            !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_workspace_list_open(req->tx, after, LOOK_MAX + 1, &c, err))
+        if (!selector_parse(in->selector, &selector, err) || !LISTING_BEGIN(&listing, req, in, &items, err))
                 return false;
-        out->items = items;
-        for (int looked = 0;; looked++) {
-                struct api_workspace *item = &items[out->items_count];
+        tenancy_widen(&listing, &selector);
+        if (!sql_workspace_list_open(req->tx, listing.after, listing.rows, &c, err))
+                return false;
+        for (;;) {
+                struct api_workspace *item = &items[listing.count];
 
                 if (!sql_workspace_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (out->items_count == limit || looked == LOOK_MAX) {
-                        out->next = cursor_make(req->arena, after);
-                        break;
-                }
-                after = row.id;
                 if (!workspace_to_api(req->arena, &row, item, err))
                         return false;
                 if (selector_matches(&selector, item->labels, item->labels_count))
-                        out->items_count++;
+                        listing.count++;
         }
+        *out = (struct api_workspace_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

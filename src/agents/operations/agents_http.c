@@ -4,7 +4,7 @@
 #include "agents/agents.h"
 #include "agents/operations/operations.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 
 bool agent_find(struct request *req, struct str id, struct sql_agent_profile_get_row *ret, struct err *err)
 {
@@ -49,30 +49,23 @@ bool agent_is_another(const struct request *req, struct str id, struct err *err)
 bool agent_list(struct request *req, const struct api_agent_list_in *in, struct api_agent_page *out,
                 struct err *err)
 {
-        size_t limit = in->has_limit ? (size_t)in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_agent *items = ARENA_ARRAY(req->arena, struct api_agent, limit);
+        struct api_agent *items;
+        struct listing listing;
         SQL_SCOPED(agent_profile_list) c = {0};
         struct sql_agent_profile_get_row row;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
-        if (!cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_agent_profile_list_open(req->tx, after, (int64_t)limit + 1, &c, err))
+        if (!LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_agent_profile_list_open(req->tx, listing.after, listing.rows, &c, err))
                 return false;
-        out->items = items;
         for (;;) {
                 if (!sql_agent_profile_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (out->items_count == limit) {
-                        out->next = cursor_make(req->arena, items[limit - 1].id);
-                        break;
-                }
-                items[out->items_count++] = agent_to_api(&row);
+                items[listing.count++] = agent_to_api(&row);
         }
+        *out = (struct api_agent_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 

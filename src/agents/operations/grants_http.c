@@ -4,7 +4,7 @@
 #include "agents/agents.h"
 #include "agents/operations/operations.h"
 #include "api/api_handlers.h"
-#include "api/cursor.h"
+#include "api/listing.h"
 
 static struct api_grant grant_to_api(struct str principal, const struct sql_agent_grant_get_row *row)
 {
@@ -37,32 +37,25 @@ bool grant_list(struct request *req, const struct api_grant_list_in *in, struct 
 {
         struct access_resource resource = {
                 .type = STR("agent"), .id = in->principal, .owner = in->principal};
-        size_t limit = in->has_limit ? (size_t)in->limit : PAGE_LIMIT_DEFAULT;
-        struct api_grant *items = ARENA_ARRAY(req->arena, struct api_grant, limit);
+        struct api_grant *items;
+        struct listing listing;
         SQL_SCOPED(agent_grant_list) c = {0};
         struct sql_agent_profile_get_row agent;
         struct sql_agent_grant_get_row row;
-        struct str after;
         bool has;
 
-        if (!items)
-                return arena_check(req->arena, err);
         if (!access_check_resource(req, &resource, err) || !agent_find(req, in->principal, &agent, err) ||
-            !cursor_take(req->arena, in->cursor, &after, err) ||
-            !sql_agent_grant_list_open(req->tx, agent.id, after, (int64_t)limit + 1, &c, err))
+            !LISTING_BEGIN(&listing, req, in, &items, err) ||
+            !sql_agent_grant_list_open(req->tx, agent.id, listing.after, listing.rows, &c, err))
                 return false;
-        out->items = items;
         for (;;) {
                 if (!sql_agent_grant_list_next(&c, &row, &has, err))
                         return false;
-                if (!has)
+                if (!has || !listing_takes(&listing, row.id))
                         break;
-                if (out->items_count == limit) {
-                        out->next = cursor_make(req->arena, items[limit - 1].id);
-                        break;
-                }
-                items[out->items_count++] = grant_to_api(agent.id, &row);
+                items[listing.count++] = grant_to_api(agent.id, &row);
         }
+        *out = (struct api_grant_page){items, listing.count, listing.next};
         return arena_check(req->arena, err);
 }
 
