@@ -3,26 +3,22 @@
  * SIGKILL between any two steps of signing: afterwards the log goes on in the
  * same epoch, and every note that anybody was given is of the one tree.
  */
-#include "base/heap.h"
+#include "store/test/fixture.h"
+
 #include "log/log.h"
 
 #include <errno.h>
-#include <ftw.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 static const struct cell_ref cell = {STR("ten_crash"), STR("eu")};
 
 struct place {
+        struct fixture *fixture; /* its store is closed: a child opens it */
         char folder[64];
-        char store[96], key[96], notes[96];
+        char key[96], notes[96];
 };
 
 /* In a child: the store's threads do not survive a fork. */
@@ -52,13 +48,10 @@ static void child_fail(const struct child *child, const char *what)
 
 static void child_open(struct child *child)
 {
-        const struct store_options options = {.folder = child->place->store};
         arena_init(&child->arena, 16 << 20);
-        if (!store_open(&options, &child->store, &child->err) ||
+        if (!store_open(&child->place->fixture->options, &child->store, &child->err) ||
             !envelope_open(child->place->key, &child->envelope, &child->err))
                 child_fail(child, "open");
-        if (!store_cell_exists(child->store, &cell) && !store_cell_create(child->store, &cell, &child->err))
-                child_fail(child, "create");
 }
 
 static struct str child_checkpoint(struct child *child)
@@ -137,22 +130,23 @@ static int run(const struct place *place, void (*work)(const struct place *place
         return status;
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
+/* An empty log, in a store that is closed. */
+static void start_anew(struct place *place)
 {
-        (void)info;
-        (void)type;
-        (void)at;
-        return remove(path);
+        fixture_free(place->fixture);
+        place->fixture = fixture_new(NULL);
+        fixture_cell(place->fixture, &cell);
+        store_close(place->fixture->store);
+        place->fixture->store = NULL;
+        unlink(place->notes);
 }
 
 /* Kills at step 1, 2, …, until a run is over before its step comes; returns how many were killed. */
-static unsigned kill_at_each_step(const struct place *place, bool from_nothing)
+static unsigned kill_at_each_step(struct place *place, bool from_nothing)
 {
         for (unsigned step = 1;; step++) {
                 if (from_nothing)
-                        nftw(place->store, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-                if (from_nothing)
-                        unlink(place->notes);
+                        start_anew(place);
                 int status = run(place, child_work, step);
                 bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
                 if (!killed)
@@ -168,16 +162,17 @@ static unsigned kill_at_each_step(const struct place *place, bool from_nothing)
 static void a_log_goes_on_after_a_kill_at_any_step_of_signing(void **state)
 {
         (void)state;
-        struct place place;
-        strcpy(place.folder, "/tmp/countersign-crash-XXXXXX");
+        struct place place = {.folder = "/tmp/countersign-crash-XXXXXX"};
         assert_non_null(mkdtemp(place.folder));
-        snprintf(place.store, sizeof(place.store), "%s/data", place.folder);
         snprintf(place.key, sizeof(place.key), "%s/root.key", place.folder);
         snprintf(place.notes, sizeof(place.notes), "%s/notes", place.folder);
         /* The first checkpoint of a log, and one of a log that has some. */
         assert_true(kill_at_each_step(&place, true) >= 4);
         assert_true(kill_at_each_step(&place, false) >= 3);
-        nftw(place.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        fixture_free(place.fixture);
+        unlink(place.key);
+        unlink(place.notes);
+        assert_int_equal(rmdir(place.folder), 0);
 }
 
 int main(void)

@@ -3,16 +3,16 @@
  * Writes a log of ours into files, as its URL prefix would serve them, for
  * verifiers that are not ours:
  *
- *   log_files STORE-FOLDER OUTPUT-FOLDER ENTRIES
+ *   log_files OUTPUT-FOLDER ENTRIES
  *
  * OUTPUT gets vkey, checkpoint, checkpoint.old (at half the size), tile/…,
  * export.ndjson, and receipt and entry of one entry.
  */
-#include "base/heap.h"
+#include "store/test/fixture.h"
+
 #include "log/log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -168,18 +168,18 @@ int main(int argc, char **argv)
 {
         struct files files = {0};
         struct envelope *envelope = NULL;
-        if (argc != 4) {
-                fprintf(stderr, "usage: log_files STORE-FOLDER OUTPUT-FOLDER ENTRIES\n");
+        if (argc != 3) {
+                fprintf(stderr, "usage: log_files OUTPUT-FOLDER ENTRIES\n");
                 return 2;
         }
-        files.folder = argv[2];
-        files.entries = strtoull(argv[3], NULL, 10);
+        files.folder = argv[1];
+        files.entries = strtoull(argv[2], NULL, 10);
         arena_init(&files.arena, 1 << 20);
-        const struct store_options options = {.folder = argv[1]};
-        if (!store_open(&options, &files.store, &files.err) ||
-            !store_cell_create(files.store, &cell, &files.err) ||
-            !envelope_open_ephemeral(&envelope, &files.err))
-                die(&files, "store");
+        struct fixture *fixture = fixture_new(NULL);
+        fixture_cell(fixture, &cell);
+        files.store = fixture->store;
+        if (!envelope_open_ephemeral(&envelope, &files.err))
+                die(&files, "key");
         files.signer = (struct log_signer){envelope, "example.com/countersign"};
         append(&files, files.entries / 2);
         write_checkpoint(&files, "checkpoint.old");
@@ -191,7 +191,7 @@ int main(int argc, char **argv)
         if (!store_read(files.store, &cell, NULL, receipt_work, &files, &files.err))
                 die(&files, "receipt");
         write_export(&files);
-        store_close(files.store);
+        fixture_free(fixture);
         envelope_free(envelope);
         arena_done(&files.arena);
         return 0;

@@ -78,7 +78,7 @@ def check_recipe(text: str, log: pathlib.Path, folder: pathlib.Path):
 def make_log(program: str, folder: pathlib.Path, size: int) -> pathlib.Path:
     log = folder / f"log-{size}"
     log.mkdir()
-    subprocess.run([program, str(folder / f"store-{size}"), str(log), str(size)], check=True)
+    subprocess.run([program, str(log), str(size)], check=True)
     return log
 
 
