@@ -9,13 +9,14 @@ import hmac
 import html
 import re
 import secrets
-import sqlite3
 import time
 import urllib.parse
 
 import requests
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+import cells
 
 LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 FORM = re.compile(r'<form method="post" action="([^"]+)">(.*?)</form>', re.S)
@@ -47,15 +48,11 @@ def log_in(server, tenant, person, *, methods="pwd", second_factor_ms=None, age_
     digest, version = credential_hash(server, token)
     now = int(time.time() * 1000)
     then = now - age_ms
-    cell = next((server.data / "cells").glob(f"*/{tenant.id}.db"))
-    with sqlite3.connect(cell, timeout=20) as db:
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("INSERT INTO session (tenant_id, id, principal_id, kind, prefix, hash, hash_version, created_ms, "
-                   "authenticated_ms, second_factor_ms, seen_ms, idle_ms, expires_ms, realm, methods) "
-                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   (tenant.id, make_id("ses"), person.id, kind, prefix, digest, version, then, then, second_factor_ms,
-                    then, idle_ms, then + lifetime_ms, realm, methods))
-    db.close()
+    cells.run(server, tenant, "INSERT INTO session (tenant_id, id, principal_id, kind, prefix, hash, hash_version, created_ms, "
+              "authenticated_ms, second_factor_ms, seen_ms, idle_ms, expires_ms, realm, methods) "
+              "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+              tenant.id, make_id("ses"), person.id, kind, prefix, digest, version, then, then, second_factor_ms,
+              then, idle_ms, then + lifetime_ms, realm, methods)
     return token
 
 

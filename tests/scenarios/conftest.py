@@ -14,6 +14,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "crash: something is killed")
     config.addinivalue_line("markers", "fault: something underneath fails")
     config.addinivalue_line("markers", "files: about the files of the embedded store")
+    config.addinivalue_line("markers", "both_stores: opens one of each itself, so that one run is enough")
     config.addinivalue_line("markers", "docker: needs a Docker Engine")
 
 
@@ -22,6 +23,8 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("files"):
                 item.add_marker(pytest.mark.skip(reason="it is about the embedded store's files"))
+            if item.get_closest_marker("both_stores"):
+                item.add_marker(pytest.mark.skip(reason="it opens both stores itself: the run on the embedded store has it"))
 
 
 # The server that most scenarios share, once it runs.
@@ -43,10 +46,10 @@ def make_server(tmp_path):
     """Makes servers of their own, for tests that stop, kill or break them."""
     made = []
 
-    def make(name="server", env=None, options=()):
+    def make(name="server", env=None, options=(), **more):
         folder = tmp_path / name
         folder.mkdir()
-        server = harness.Server(folder, env, options)
+        server = harness.Server(folder, env, options, **more)
         made.append(server)
         return server
 

@@ -153,7 +153,7 @@ class Process:
 class Server:
     """`countersign server` on a data folder that outlives it."""
 
-    def __init__(self, folder, env=None, options=(), shared_store=None):
+    def __init__(self, folder, env=None, options=(), shared_store=None, regions=("local",)):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.clock_file = self.folder / "clock"
@@ -171,7 +171,7 @@ class Server:
             self.options += ["--store-url", shared_store]
         elif on_postgres():
             place = postgres.Place(os.environ["COUNTERSIGN_TEST_POSTGRES"])
-            self.options += ["--store-url", place.url(postgres.SERVER, place.migrated(binary()))]
+            self.options += ["--store-url", place.url(postgres.SERVER, place.migrated(binary(), *regions))]
         self.process = None
 
     def start(self, env=None, ready=True):

@@ -62,14 +62,15 @@ class Place:
         except RuntimeError:
             return None
 
-    def migrated(self, program, region="local"):
+    def migrated(self, program, *regions):
         """A new database with the schemas that the program makes; its name."""
         name = self.database()
-        return self.migrated_into(program, name, region)
+        return self.migrated_into(program, name, *regions)
 
-    def migrated_into(self, program, name, region="local"):
-        subprocess.run([str(program), "migrate", "--owner", self.url(OWNER, name), "--server-role", SERVER,
-                        "--region", region], check=True, stdout=subprocess.DEVNULL)
+    def migrated_into(self, program, name, *regions):
+        words = [word for region in regions or ("local",) for word in ("--region", region)]
+        subprocess.run([str(program), "migrate", "--owner", self.url(OWNER, name), "--server-role", SERVER, *words],
+                       check=True, stdout=subprocess.DEVNULL)
         return name
 
     def database(self):

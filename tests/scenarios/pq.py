@@ -4,7 +4,7 @@ import ctypes
 
 PGRES_COMMAND_OK, PGRES_TUPLES_OK = 1, 2
 DIAG_SQLSTATE = ord("C")
-OIDS = {"t": 25, "b": 17, "i": 20}
+OIDS = {"t": 25, "b": 17, "i": 20, "?": 0}  # "?": whatever the place asks for
 
 _lib = ctypes.CDLL("libpq.so.5")
 for _name, _result in (("PQconnectdb", ctypes.c_void_p), ("PQexecParams", ctypes.c_void_p), ("PQexec", ctypes.c_void_p),
@@ -43,7 +43,7 @@ class Connection:
             _lib.PQclear(result)
 
     def run(self, text, types="", values=()):
-        """(rows as texts, count of changed rows as text); `types` as in src/store/sql.h."""
+        """(rows as texts, count of changed rows as text); `types` as in src/store/sql.h, or "?"."""
         if not types:
             return self._take(_lib.PQexec(self.pq, text.encode()))
         count = len(types)

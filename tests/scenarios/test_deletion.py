@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is deleted by accident: archived first, then an action that two people approve, run once by the server."""
 import json
-import sqlite3
 
 import pytest
 import requests
 
+import cells
 import harness
 from conftest import new_tenant
 
@@ -64,9 +64,8 @@ def test_a_workspace_goes_when_two_people_agree(people):
     assert api.request("GET", f"{people.actions}/{action['id']}/receipt").status_code == 200
 
 
-@pytest.mark.files
 def test_nothing_of_a_deleted_workspace_is_left(people):
-    """Definitions, promotions, bindings: the file of the cell has not one row that names it, but its grave."""
+    """Definitions, promotions, bindings: the cell has not one row that names it, but its grave."""
     api = people.admin.api
     made = shop(people)
     path = f"/v1/workspaces/{made['id']}/definitions"
@@ -82,12 +81,9 @@ def test_nothing_of_a_deleted_workspace_is_left(people):
     people.anna.decide(action)
     people.ben.decide(action)
     assert people.admin.action(action["id"], wait="10s")["state"] == "succeeded"
-    file, = people.server.folder.rglob(f"{people.id}.db")
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as db:
-        assert db.execute("SELECT count(*) FROM definition").fetchone() == (0,)
-        assert db.execute("SELECT count(*) FROM definition_tag").fetchone() == (0,)
-        assert db.execute("SELECT count(*) FROM definition_promotion").fetchone() == (0,)
-        assert db.execute("SELECT count(*) FROM access_binding WHERE scope_id = ?", (made["id"],)).fetchone() == (0,)
+    for table in ("definition", "definition_tag", "definition_promotion"):
+        assert cells.run(people.server, people, f"SELECT count(*) FROM {table} WHERE tenant_id = $1", people.id) == [("0",)]
+    assert cells.run(people.server, people, "SELECT count(*) FROM access_binding WHERE scope_id = $1", made["id"]) == [("0",)]
 
 
 def test_no_token_is_for_a_deleted_workspace(people):
@@ -181,17 +177,13 @@ def test_a_tenant_goes_when_its_own_people_agree_and_leaves_its_proof(make_serve
     # The name is free again, and a restart finds nothing to do.
     platform.ok("POST", "/v1/tenants", {"name": people.name})
     server.restart()
-    if not harness.on_postgres():
-        left = [path for path in server.data.rglob("*") if people.id in path.name]
-        assert left == []
-        import sqlite3
-        grave = sqlite3.connect(f"file:{server.data}/directory.db?mode=ro", uri=True).execute(
-            "SELECT envelope, rosters, checkpoint, vkey, proof FROM tenant_grave WHERE tenant_id = ?",
-            (people.id,)).fetchall()
-        assert len(grave) == 1 and all(grave[0])
-        envelope = json.loads(grave[0][0])
-        assert {s["keyid"] for s in envelope["signatures"]} == {people.anna.key.id, people.ben.key.id}
-        assert people.id in grave[0][2]
+    assert cells.is_forgotten(server, people)
+    grave, = cells.directory(server, "SELECT envelope, rosters, checkpoint, vkey, proof FROM tenant_grave WHERE tenant_id = $1",
+                             people.id)
+    assert all(grave)
+    envelope = json.loads(bytes.fromhex(grave[0][2:]) if grave[0].startswith("\\x") else grave[0])
+    assert {s["keyid"] for s in envelope["signatures"]} == {people.anna.key.id, people.ben.key.id}
+    assert people.id in grave[2]
 
 
 @pytest.mark.crash

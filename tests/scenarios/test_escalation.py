@@ -130,7 +130,6 @@ def test_nobody_keeps_others_from_their_links(make_server):
     assert requests.get(link, timeout=harness.PATIENCE_S).status_code == 200
 
 
-@pytest.mark.files
 def test_a_session_that_was_left_open_cannot_shed_its_second_factor(server, tenant):
     """Without one that is fresh nobody takes factors away, or makes a link that sets a password: not their own either."""
     ann = tenant.person("user", ["administrator", "approver"])

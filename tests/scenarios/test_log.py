@@ -3,12 +3,11 @@
 import base64
 import importlib.util
 import json
-import pathlib
-import shutil
 import subprocess
 
 import pytest
 
+import cells
 from conftest import new_tenant
 from harness import ROOT
 
@@ -110,7 +109,6 @@ def test_the_log_is_for_those_who_may_read_it(tenant, other_tenant):
         tenant.server.api().refused("UNAUTHENTICATED", "GET", f"{tenant.path}/log/{what}")
 
 
-@pytest.mark.files
 @pytest.mark.crash
 def test_a_cell_that_was_put_back_opens_a_new_epoch(make_server):
     server = make_server().start()
@@ -119,16 +117,12 @@ def test_a_cell_that_was_put_back_opens_a_new_epoch(make_server):
         tenant.person("user", "auditor")
     first = checkpoint(tenant)
     assert server.stop() == 0
-    cell = next(path for path in (server.data / "cells").rglob(f"{tenant.id}.db"))
-    copy = pathlib.Path(server.folder) / "copy.db"
-    shutil.copy(cell, copy)
+    copy = cells.Copy(server, tenant)
     server.start()
     tenant.person("user", "auditor")
     assert size_of(checkpoint(tenant)) > size_of(first)
     assert server.stop() == 0
-    for path in cell.parent.glob(f"{tenant.id}.db*"):
-        path.unlink()
-    shutil.copy(copy, cell)
+    copy.put_back()
     server.start()
     second = checkpoint(tenant)
     assert first.split("\n")[0].endswith("/1") and second.split("\n")[0].endswith("/2")

@@ -15,7 +15,7 @@ import load
 import postgres
 from conftest import new_tenant
 
-pytestmark = pytest.mark.files
+pytestmark = pytest.mark.both_stores
 
 TORTURE = bool(os.environ.get("COUNTERSIGN_TORTURE"))
 

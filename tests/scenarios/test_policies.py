@@ -320,9 +320,8 @@ def test_a_policy_counts_on_every_node_within_100_ms(tmp_path, private_postgres)
         assert node.stop() == 0
 
 
-@pytest.mark.files
 def test_a_tenants_policy_decides_in_its_workspaces_of_other_regions(tmp_path):
-    server = harness.Server(tmp_path, options=["--node-region", "us", "--node-regions", "us eu"]).start()
+    server = harness.Server(tmp_path, options=["--node-region", "us", "--node-regions", "us eu"], regions=("us", "eu")).start()
     created = server.api(server.bootstrap_key).ok("POST", "/v1/tenants", {"name": harness.unique("t"), "region": "us"})
     tenant = harness.Tenant(server, created)
     away = tenant.admin.api.ok("POST", f"{tenant.path}/workspaces", {"name": "eu", "region": "eu"})["id"]

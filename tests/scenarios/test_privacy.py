@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import pathlib
-import sqlite3
 
 import pytest
 
+import cells
 import harness
-import postgres
 from conftest import new_tenant
+
 
 class Canaries:
     """Strings that must not be found: one in each place where content goes in."""
@@ -26,13 +26,18 @@ class Canaries:
             for skip in range(3):
                 yield f"{place} in base64", base64.b64encode(raw[skip:skip + (len(raw) - skip) // 3 * 3])
 
-    def found_in(self, *folders):
+    def found_in(self, server, *folders):
+        """Where one of them stands: in the server's files, in the rows of its database, in the folders."""
         found = []
-        for folder in folders:
+        for folder in (server.data, *folders):
             for path in sorted(pathlib.Path(folder).rglob("*")):
                 if path.is_file():
                     data = path.read_bytes()
                     found += [f"{place} in {path}" for place, form in self.forms() if form in data]
+        if cells.is_shared(server):
+            data = cells.stored(server)
+            assert b"deploy-bot" in data, "the search itself cannot find"
+            found += [f"{place} in a row" for place, form in self.forms() if form in data]
         return found
 
 
@@ -109,8 +114,7 @@ def test_however_it_closes_it_is_gone(make_server, end):
     ended = tenant.bot.wait_for(action["id"])
     assert (ended["state"], ended["content"]) == (end, "gone")
     assert server.stop() == 0
-    if not harness.on_postgres():
-        assert canaries.found_in(server.data) == []
+    assert canaries.found_in(server) == []
 
 
 def test_full_keeps_it_sealed(make_server):
@@ -126,58 +130,36 @@ def test_full_keeps_it_sealed(make_server):
     output = tenant.bot.api.ok("GET", f"{tenant.actions}/{action['id']}/output")
     assert base64.b64decode(output["data"]).decode() == canaries.words["output"]
     tenant.executor.close()
-    if not harness.on_postgres():
-        assert canaries.found_in(server.data) == [], "kept, but only under the tenant's key"
+    assert canaries.found_in(server) == [], "kept, but only under the tenant's key"
     server.restart()
     again = server.api(tenant.bot.api.key).ok("GET", f"{tenant.actions}/{action['id']}")
     assert again["instruction"] == canaries.words["instruction"]
 
 
-@pytest.mark.files
-def test_no_file_of_the_store_ever_holds_content(make_server, tmp_path):
+def test_nothing_that_the_store_keeps_ever_holds_content(make_server, tmp_path):
     """Open, closed, after a crash in the middle, in an export, in SQLite's own journal and write-ahead log."""
     server = make_server().start()
     tenant = staff(server)
     done, open_ = Canaries(), Canaries()
     run(tenant, done)
     submit(tenant, open_)
-    assert done.found_in(server.data) == [] and open_.found_in(server.data) == []
+    assert done.found_in(server) == [] and open_.found_in(server) == []
     server.kill()
-    assert done.found_in(server.data) == [] and open_.found_in(server.data) == []
+    assert done.found_in(server) == [] and open_.found_in(server) == []
     server.start()
     export = tenant.admin.api.request("GET", f"{tenant.path}/log/export")
     assert export.ok
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "log.ndjson").write_bytes(export.content)
-    assert done.found_in(tmp_path / "export", server.data) == []
+    assert done.found_in(server, tmp_path / "export") == []
     tenant.executor.close()
     assert server.stop() == 0
-    assert done.found_in(server.data) == []
+    assert done.found_in(server) == []
     # The key of what closed is nowhere any more; that of what is open is there, under the tenant's.
-    cell = sqlite3.connect(next((server.data / "cells").rglob(f"{tenant.id}.db")))
-    keys = dict(cell.execute("SELECT closed_ms IS NULL, content_key FROM action"))
-    assert keys[0] is None and keys[1] is not None
-    assert cell.execute("SELECT count(*) FROM action_output").fetchone() == (0,)
-    # The search itself can find: the name of the workspace is there in the clear.
-    assert any(b"deploy-bot" in path.read_bytes() for path in server.data.rglob("*.db*"))
-
-
-@pytest.mark.skipif(not harness.on_postgres(), reason="it is about PostgreSQL")
-def test_no_row_of_postgresql_ever_holds_content(make_server):
-    server = make_server().start()
-    tenant = staff(server)
-    done, open_ = Canaries(), Canaries()
-    run(tenant, done)
-    submit(tenant, open_)
-    database = server.options[server.options.index("--store-url") + 1].rsplit("dbname=", 1)[1]
-    place = postgres.Place(harness.os.environ["COUNTERSIGN_TEST_POSTGRES"])
-    tables = place.sql("SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables "
-                       "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')", database)
-    text = "\n".join(row[0] for table in tables
-                     for row in place.sql(f"SELECT encode(convert_to(t::text, 'UTF8'), 'hex') FROM {table[0]} t", database))
-    rows = b"".join(bytes.fromhex(line) for line in text.splitlines())
-    for canaries in (done, open_):
-        for name, form in canaries.forms():
-            assert form not in rows and form.hex().encode() not in rows, name
-    assert b"deploy-bot" in rows
-    tenant.executor.close()
+    closed, = cells.run(server, tenant, "SELECT content_key FROM action WHERE tenant_id = $1 AND closed_ms IS NOT NULL", tenant.id)
+    waits, = cells.run(server, tenant, "SELECT content_key FROM action WHERE tenant_id = $1 AND closed_ms IS NULL", tenant.id)
+    assert closed == (None,) and waits[0]
+    assert cells.run(server, tenant, "SELECT count(*) FROM action_output WHERE tenant_id = $1", tenant.id) == [("0",)]
+    if not cells.is_shared(server):
+        # The search itself can find: a name is there in the clear.
+        assert any(b"deploy-bot" in path.read_bytes() for path in server.data.rglob("*.db*"))

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of model providers: checked when they come in, sealed, never shown again."""
-import contextlib
 import http.server
 import json
-import sqlite3
 import threading
 import time
 
 import pytest
 
+import cells
 import harness
 from conftest import new_tenant
 
@@ -109,11 +108,13 @@ def test_nothing_ever_shows_it_again(place, provider):
     assert operations.count("provider_key.store") == 2
 
 
-@pytest.mark.files
-def test_no_file_holds_it(place, provider):
+def test_no_file_and_no_row_holds_it(place, provider):
     store(place, provider)
     for path in place.server.data.rglob("*"):
         assert not path.is_file() or GOOD.encode() not in path.read_bytes(), path
+    if cells.is_shared(place.server):
+        rows = cells.stored(place.server)
+        assert GOOD.encode() not in rows and b"openai" in rows
 
 
 def test_what_the_provider_refuses_is_not_stored(place, provider):
@@ -195,17 +196,15 @@ def test_a_rotation_overlaps_and_a_revocation_erases(place, provider):
 
 def sealed_versions(server, tenant, most):
     """The versions that the store still holds, once there are no more than `most`."""
-    cell, = (server.data / "cells").glob(f"*/{tenant.id}.db")
     until = time.monotonic() + harness.PATIENCE_S
     while True:
-        with contextlib.closing(sqlite3.connect(f"file:{cell}?mode=ro", uri=True)) as db:
-            held = [version for version, in db.execute("SELECT version FROM provider_key_secret ORDER BY version")]
+        held = [int(version) for version, in cells.run(server, tenant, "SELECT version FROM provider_key_secret "
+                                                       "WHERE tenant_id = $1 ORDER BY version", tenant.id)]
         if len(held) <= most or time.monotonic() > until:
             return held
         time.sleep(0.05)
 
 
-@pytest.mark.files
 def test_an_older_secret_is_erased_when_it_retires_without_a_request(make_server, provider):
     """Nobody touches the key any more: the time alone does it, and after a restart too."""
     server = make_server(options=["--providers-allow-loopback", "true"]).start()

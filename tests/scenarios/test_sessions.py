@@ -21,8 +21,6 @@ from browser import Browser, log_in, query_of
 from conftest import new_tenant
 from harness import PATIENCE_S, binary
 
-pytestmark = pytest.mark.files  # browser.py writes into the embedded store
-
 LOOPBACK = "http://127.0.0.1:4711/callback"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
