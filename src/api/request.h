@@ -100,6 +100,10 @@ struct request {
         /* A JSON array for the member `problems` of a refusal: all mistakes of a document; {NULL, 0}: none.
          */
         struct str problems_json;
+        /* With a refusal: the page that the handler has written itself (page_refuse); {NULL, 0}: the general
+         * one.
+         */
+        struct str refusal_page;
 
         const struct request_ops *ops; /* the pipeline's */
 };

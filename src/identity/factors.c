@@ -63,6 +63,29 @@ bool totp_begin(struct tx *tx, struct str principal, int64_t now_ms, uint8_t ret
                                        "you set up another");
 }
 
+bool totp_pending(struct tx *tx, struct str principal, uint8_t ret_seed[TOTP_SEED_SIZE], bool *ret_found,
+                  struct err *err)
+{
+        const struct str row[] = {STR("account_totp"), principal, STR("seed_sealed")};
+        struct sql_account_totp_get_row totp;
+        ARENA_SCOPED secrets;
+        struct str seed;
+        bool found;
+
+        arena_init_zeroing(&secrets, SEED_ARENA_BYTES);
+        *ret_found = false;
+        if (!sql_account_totp_get(tx, principal, &totp, &found, err))
+                return false;
+        if (!found || totp.has_confirmed_ms)
+                return true;
+        if (!tenant_key_open(tx, &secrets, row, 3, totp.seed_sealed, &seed, err))
+                return false;
+        *ret_found = seed.len == TOTP_SEED_SIZE;
+        if (*ret_found)
+                memcpy(ret_seed, seed.ptr, TOTP_SEED_SIZE);
+        return true;
+}
+
 static bool refuse_code(struct err *err)
 {
         return err_set(err, ERR_UNAUTHENTICATED, "the code is not right, or was used already");

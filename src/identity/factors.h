@@ -40,6 +40,9 @@ bool factors_reset(struct tx *tx, struct str principal, int64_t *ret_count, stru
 /* A new seed, not yet confirmed. CONFLICT when a confirmed one is there. */
 bool totp_begin(struct tx *tx, struct str principal, int64_t now_ms, uint8_t ret_seed[20],
                 struct err *err) MUST_USE;
+/* The seed that waits to be confirmed; *ret_found false when there is none. Wipe it. */
+bool totp_pending(struct tx *tx, struct str principal, uint8_t ret_seed[20], bool *ret_found,
+                  struct err *err) MUST_USE;
 /* Uses a code; the first one confirms the seed. UNAUTHENTICATED when it is wrong, used, or there is no seed.
  */
 bool totp_use(struct tx *tx, struct str principal, struct str code, bool confirmed, int64_t now_ms,

@@ -10,6 +10,20 @@
 #include "identity/totp.h"
 #include "identity/accounts_sql.h"
 
+bool own_is_fresh(const struct request *req, const struct factors *factors)
+{
+        const struct principal *caller = &req->principal;
+
+        return !factors_are_set(factors) ||
+               (caller->second_factor_ms != 0 && req->now_ms - caller->second_factor_ms <= FACTOR_FRESH_MS);
+}
+
+bool own_browser(const struct request *req, struct err *err)
+{
+        return req->principal.by_cookie ||
+               err_set(err, ERR_FORBIDDEN, "this page is for people in a browser: log in");
+}
+
 bool own_check(struct request *req, struct str principal, struct err *err)
 {
         const struct principal *caller = &req->principal;
@@ -23,11 +37,10 @@ bool own_check(struct request *req, struct str principal, struct err *err)
                                "log in first: an API key cannot change how its owner logs in");
         if (!factors_get(req->tx, principal, &factors, err))
                 return false;
-        if (!factors_are_set(&factors) ||
-            (caller->second_factor_ms != 0 && req->now_ms - caller->second_factor_ms <= FACTOR_FRESH_MS))
+        if (own_is_fresh(req, &factors))
                 return true;
         return err_set(err, ERR_SECOND_FACTOR_REQUIRED,
-                       "this needs a second factor that is not older than %lld s: log in again with it",
+                       "this needs a second factor that is not older than %lld s: show it again",
                        (long long)(FACTOR_FRESH_MS / 1000));
 }
 

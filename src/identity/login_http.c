@@ -9,10 +9,14 @@
 #include "base/base64.h"
 #include "crypto/secret.h"
 #include "identity/oidc.h"
+#include "identity/own.h"
 #include "identity/pages.h"
 #include "identity/realms_sql.h"
 #include "identity/sessions.h"
+#include "identity/sessions_sql.h"
 #include "log/log.h"
+
+#define NO_SESSION "-"
 
 enum { URL_MOST_BYTES = 8192, SECRET_ARENA_BYTES = 1024 * 1024 };
 
@@ -190,32 +194,58 @@ static void write_request(struct request *req, const struct realm *realm, const 
         form_append(url, "nonce", str_from(state->nonce));
         form_append(url, "code_challenge", base64url_encode(req->arena, sha256_str(&challenge)));
         form_append(url, "code_challenge_method", STR("S256"));
+        /*
+         * OpenID Connect Core 1.0 section 3.1.2.1: asked again although the issuer knows the browser, and
+         * told when (auth_time is then required).
+         */
+        if (!str_is(state->session, NO_SESSION)) {
+                form_append(url, "prompt", STR("login"));
+                form_append(url, "max_age", STR("300"));
+        }
 }
 
-FIBER_FN bool login_start(struct request *req, const struct api_login_start_in *in, struct err *err)
+static FIBER_FN bool go_to_issuer(struct request *req, struct login_state *state, struct err *err)
 {
-        struct login_state state = {.tenant = in->tenant_id, .realm = in->realm};
-        struct realm_look look = {.id = in->realm};
+        struct realm_look look = {.id = state->realm};
         struct oidc_issuer issuer;
         struct str sealed;
         BUF_SCOPED url = {0};
         bool ok;
 
-        if (!find_realm(req, in->tenant_id, &look, err) ||
+        if (!find_realm(req, state->tenant, &look, err) ||
             !oidc_issuer_get(req->services->oidc, req->arena, look.realm.issuer, &issuer, err))
                 return false;
         buf_init(&url, URL_MOST_BYTES);
         buf_append_str(&url, issuer.authorization_endpoint);
         oidc_issuer_done(&issuer);
-        state.return_to = page_return_to(in->return_to);
-        ok = login_state_new(req, &state, &sealed, err);
+        ok = login_state_new(req, state, &sealed, err);
         if (ok)
-                write_request(req, &look.realm, &state, sealed, &url);
-        secret_wipe(state.verifier, sizeof(state.verifier));
+                write_request(req, &look.realm, state, sealed, &url);
+        secret_wipe(state->verifier, sizeof(state->verifier));
         if (!ok || !buf_check(&url, "the issuer's URL", err))
                 return false;
         page_redirect(req, buf_str(&url));
         return arena_check(req->arena, err);
+}
+
+FIBER_FN bool login_start(struct request *req, const struct api_login_start_in *in, struct err *err)
+{
+        struct login_state state = {.tenant = in->tenant_id,
+                                    .realm = in->realm,
+                                    .session = STR(NO_SESSION),
+                                    .return_to = page_return_to(in->return_to)};
+
+        return go_to_issuer(req, &state, err);
+}
+
+FIBER_FN bool step_up_issuer(struct request *req, const struct api_step_up_issuer_in *in, struct err *err)
+{
+        struct login_state state = {.tenant = id_str(&req->principal.tenant),
+                                    .realm = req->principal.realm,
+                                    .session = id_str(&req->principal.session),
+                                    .return_to = page_return_to(in->return_to)};
+
+        return own_browser(req, err) && go_to_issuer(req, &state, err);
 }
 
 /* ---- and back: the code for a token ----------------------------------------------------------------- */
@@ -328,6 +358,32 @@ static struct str methods_of(struct arena *arena, const struct json *claims, boo
         return all;
 }
 
+/*
+ * For a session that shows its second factor again: the issuer must have asked since it was sent there
+ * (OpenID Connect Core 1.0 section 3.1.3.7, 13), and more than a password; and it must be the same person.
+ * The new session takes the old one's place, with what the issuer calls it now.
+ */
+static bool replace_session(struct request *req, const struct finish *finish, struct str principal,
+                            const struct session_new *new, struct err *err)
+{
+        /* The issuer tells whole seconds, by its own clock. */
+        int64_t begun_ms = finish->state->expires_ms - LOGIN_STATE_MS - finish->realm->clock_skew_ms - 1000;
+        struct sql_session_get_row old;
+        bool found;
+
+        if (new->second_factor_ms == 0 || new->second_factor_ms < begun_ms)
+                return err_set(err, ERR_UNAUTHENTICATED,
+                               "the issuer does not say that it has just asked you for a second factor");
+        if (!sql_session_get(req->tx, finish->state->session, &old, &found, err))
+                return false;
+        if (!found)
+                return true;
+        if (!str_eq(old.principal_id, principal))
+                return err_set(err, ERR_FORBIDDEN, "at the issuer you are somebody else than here");
+        request_log_detail(req, "replaced", old.id);
+        return session_revoke(req->services, req->tx, old.id, req->now_ms, err);
+}
+
 static bool create_session(struct request *req, struct finish *finish, struct str principal, struct err *err)
 {
         struct session_new new = {.principal = principal,
@@ -340,10 +396,13 @@ static bool create_session(struct request *req, struct finish *finish, struct st
         new.methods = methods_of(req->arena, finish->claims, &mfa);
         /* When the person proved who they are, which may be long before the token was issued. */
         if (json_get_int(finish->claims, "auth_time", &auth_time_s) && auth_time_s > 0 &&
-            auth_time_s < req->now_ms / 1000) {
-                new.authenticated_ms = auth_time_s * 1000;
+            auth_time_s <= (req->now_ms + finish->realm->clock_skew_ms) / 1000) {
+                new.authenticated_ms = auth_time_s * 1000 < req->now_ms ? auth_time_s * 1000 : req->now_ms;
                 new.second_factor_ms = mfa ? new.authenticated_ms : 0;
         }
+        if (!str_is(finish->state->session, NO_SESSION) &&
+            !replace_session(req, finish, principal, &new, err))
+                return false;
         return session_create(req->services, req->tx, &new, req->now_ms, &finish->session, err);
 }
 

@@ -25,37 +25,47 @@ static void link_to_passkey(struct page *page, struct str tenant, struct str ret
         page_link(page, buf_str(&href), TEXT_PASSKEY_INSTEAD, STR_NULL);
 }
 
+/* `problem` is at the password, whichever was wrong: nobody learns which names there are. */
+static void write_form(struct request *req, const struct login *login, struct str typed,
+                       enum page_text problem, struct page *ret_page)
+{
+        page_begin(req, TEXT_LOGIN_TITLE, ret_page);
+        HTML(ret_page, "<p>");
+        page_text_with(ret_page, TEXT_LOGIN_AT, login->tenant_name);
+        HTML(ret_page, "</p>\n");
+        page_form_begin(ret_page, "/login/local");
+        page_hidden(ret_page, "tenant", login->tenant);
+        page_hidden(ret_page, "return_to", login->return_to);
+        page_field(ret_page, &(struct page_field){.name = "login",
+                                                  .label = TEXT_LOCAL_NAME,
+                                                  .autocomplete = "username webauthn",
+                                                  .value = typed,
+                                                  .required = true,
+                                                  .focus = problem == TEXT_NONE,
+                                                  .max_length = LOGIN_NAME_MAX_BYTES});
+        page_field(ret_page, &(struct page_field){.name = "password",
+                                                  .label = TEXT_LOCAL_PASSWORD,
+                                                  .error = problem,
+                                                  .type = "password",
+                                                  .autocomplete = "current-password",
+                                                  .required = true,
+                                                  .focus = problem != TEXT_NONE,
+                                                  .max_length = PASSWORD_MAX_BYTES});
+        page_form_end(ret_page, TEXT_LOCAL_SUBMIT);
+        HTML(ret_page, "<p>");
+        link_to_passkey(ret_page, login->tenant, login->return_to);
+        HTML(ret_page, "</p>\n");
+}
+
 FIBER_FN bool local_login_page(struct request *req, const struct api_local_login_page_in *in,
                                struct api_text *out, struct err *err)
 {
-        struct login login = {.folded = STR("")};
+        struct login login = {.folded = STR(""), .return_to = page_return_to(in->return_to)};
         struct page page;
 
         if (!login_find_tenant(req, in->tenant, &login, err))
                 return false;
-        page_begin(req, TEXT_LOGIN_TITLE, &page);
-        HTML(&page, "<p>");
-        page_text_with(&page, TEXT_LOGIN_AT, login.tenant_name);
-        HTML(&page, "</p>\n");
-        page_form_begin(&page, "/login/local");
-        page_hidden(&page, "tenant", login.tenant);
-        page_hidden(&page, "return_to", page_return_to(in->return_to));
-        page_field(&page, &(struct page_field){.name = "login",
-                                               .label = TEXT_LOCAL_NAME,
-                                               .autocomplete = "username",
-                                               .required = true,
-                                               .focus = true,
-                                               .max_length = LOGIN_NAME_MAX_BYTES});
-        page_field(&page, &(struct page_field){.name = "password",
-                                               .label = TEXT_LOCAL_PASSWORD,
-                                               .type = "password",
-                                               .autocomplete = "current-password",
-                                               .required = true,
-                                               .max_length = PASSWORD_MAX_BYTES});
-        page_form_end(&page, TEXT_LOCAL_SUBMIT);
-        HTML(&page, "<p>");
-        link_to_passkey(&page, login.tenant, page_return_to(in->return_to));
-        HTML(&page, "</p>\n");
+        write_form(req, &login, STR(""), TEXT_NONE, &page);
         return page_end(&page, out, err);
 }
 
@@ -100,13 +110,62 @@ static bool finish_work(struct request *req, void *arg, struct err *err)
         return login_make_session(req, &attempt->login, &attempt->session, err);
 }
 
+/* What the page of the second factor shows, at first and again. */
+struct asked {
+        const struct login *login;
+        struct str step; /* signed: the password was right */
+        struct passkey *passkeys;
+        size_t passkey_count;
+        enum page_text alert;   /* of a passkey; TEXT_NONE: none */
+        enum page_text problem; /* at the code */
+};
+
+static bool write_factor(struct request *req, const struct asked *asked, struct page *ret_page,
+                         struct err *err)
+{
+        const struct login *login = asked->login;
+        struct challenge challenge;
+
+        if (!challenge_make(req->services, req->arena, "factor", login->tenant, login->principal,
+                            req->now_ms, &challenge, err))
+                return false;
+        page_begin(req, TEXT_FACTOR_TITLE, ret_page);
+        if (asked->alert != TEXT_NONE)
+                page_alert(ret_page, asked->alert);
+        if (asked->passkey_count > 0) {
+                passkey_form_begin(ret_page, &(struct passkey_form){
+                                                     .action = "/login/local/factor",
+                                                     .challenge = str_make(challenge.bytes, CHALLENGE_SIZE),
+                                                     .keys = asked->passkeys,
+                                                     .key_count = asked->passkey_count});
+                page_hidden(ret_page, "challenge", challenge.text);
+                page_hidden(ret_page, "step", asked->step);
+                page_hidden(ret_page, "return_to", login->return_to);
+                page_form_end(ret_page, TEXT_PASSKEY_USE);
+        }
+        page_form_begin(ret_page, "/login/local/factor");
+        page_hidden(ret_page, "step", asked->step);
+        page_hidden(ret_page, "return_to", login->return_to);
+        page_field(ret_page, &(struct page_field){.name = "code",
+                                                  .label = TEXT_FACTOR_CODE,
+                                                  .hint = TEXT_FACTOR_CODE_HINT,
+                                                  .error = asked->problem,
+                                                  .autocomplete = "one-time-code",
+                                                  .required = true,
+                                                  .focus = asked->passkey_count == 0,
+                                                  .max_length = 40});
+        page_form_end(ret_page, TEXT_CONTINUE);
+        return true;
+}
+
 /* "<tenant>|<region>|<principal>|<login name, base64url>|<expires>": the password was right. */
 static bool ask_for_factor(struct request *req, struct attempt *attempt, struct api_text *out,
                            struct err *err)
 {
         const struct login *login = &attempt->login;
         int64_t expires_ms = req->now_ms + STEP_MS;
-        struct challenge challenge;
+        struct asked asked = {
+                .login = login, .passkeys = attempt->passkeys, .passkey_count = attempt->passkey_count};
         struct str step;
         struct page page;
 
@@ -114,36 +173,11 @@ static bool ask_for_factor(struct request *req, struct attempt *attempt, struct 
                             STR_ARG(login->region), STR_ARG(login->principal), STR_ARG(login->folded),
                             (long long)expires_ms);
         if (!arena_check(req->arena, err) ||
-            !signed_text_make(req->services, req->arena, STEP_PURPOSE, step, &step, err) ||
-            !challenge_make(req->services, req->arena, "factor", login->tenant, login->principal,
-                            req->now_ms, &challenge, err))
+            !signed_text_make(req->services, req->arena, STEP_PURPOSE, step, &asked.step, err))
                 return false;
         request_log_resource(req, "principal", login->principal);
         request_log_detail(req, "next", STR("second-factor"));
-        page_begin(req, TEXT_FACTOR_TITLE, &page);
-        if (attempt->passkey_count > 0) {
-                passkey_form_begin(
-                        &page, &(struct passkey_form){.action = "/login/local/factor",
-                                                      .challenge = str_make(challenge.bytes, CHALLENGE_SIZE),
-                                                      .keys = attempt->passkeys,
-                                                      .key_count = attempt->passkey_count});
-                page_hidden(&page, "challenge", challenge.text);
-                page_hidden(&page, "step", step);
-                page_hidden(&page, "return_to", login->return_to);
-                page_form_end(&page, TEXT_PASSKEY_USE);
-        }
-        page_form_begin(&page, "/login/local/factor");
-        page_hidden(&page, "step", step);
-        page_hidden(&page, "return_to", login->return_to);
-        page_field(&page, &(struct page_field){.name = "code",
-                                               .label = TEXT_FACTOR_CODE,
-                                               .hint = TEXT_FACTOR_CODE_HINT,
-                                               .autocomplete = "one-time-code",
-                                               .required = true,
-                                               .focus = attempt->passkey_count == 0,
-                                               .max_length = 40});
-        page_form_end(&page, TEXT_CONTINUE);
-        return page_end(&page, out, err);
+        return write_factor(req, &asked, &page, err) && page_end(&page, out, err);
 }
 
 static bool refuse_login(struct err *err)
@@ -202,6 +236,7 @@ FIBER_FN bool local_login(struct request *req, const struct api_local_login_in *
 {
         struct attempt *attempt = ARENA_NEW(req->arena, struct attempt);
         struct form form;
+        struct page page;
         bool ok;
 
         if (!attempt)
@@ -210,6 +245,10 @@ FIBER_FN bool local_login(struct request *req, const struct api_local_login_in *
         ok = form_read(req, "/login/local", in->body, &form, err) && log_in(req, &form, attempt, out, err);
         arena_done(&attempt->secrets);
         secret_wipe(attempt->renewed, sizeof(attempt->renewed));
+        if (!ok && err->code == ERR_UNAUTHENTICATED) {
+                write_form(req, &attempt->login, form_get(&form, "login"), TEXT_LOCAL_WRONG, &page);
+                return page_refuse(&page, err);
+        }
         return ok;
 }
 
@@ -287,6 +326,30 @@ static bool step_work(struct request *req, void *arg, struct err *err)
         return login_make_session(req, login, &step->session, err);
 }
 
+static bool passkeys_work(struct request *req, void *arg, struct err *err)
+{
+        struct asked *asked = arg;
+
+        return passkey_read_all(req->tx, asked->login->principal, &asked->passkeys, &asked->passkey_count,
+                                err);
+}
+
+/* The same page again; the password holds no longer than it did. */
+static FIBER_FN bool ask_again(struct request *req, const struct step *step, struct str signed_step,
+                               const struct err *why)
+{
+        struct asked asked = {.login = &step->login,
+                              .step = signed_step,
+                              .alert = step->has_answer ? TEXT_PASSKEY_REFUSED : TEXT_NONE,
+                              .problem = step->has_answer ? TEXT_NONE : TEXT_FACTOR_WRONG};
+        struct page page;
+        struct err err;
+
+        if (!request_read(req, passkeys_work, &asked, &err) || !write_factor(req, &asked, &page, &err))
+                return false;
+        return page_refuse(&page, why);
+}
+
 FIBER_FN bool local_factor(struct request *req, const struct api_local_factor_in *in, struct api_text *out,
                            struct err *err)
 {
@@ -303,7 +366,8 @@ FIBER_FN bool local_factor(struct request *req, const struct api_local_factor_in
         request_enter(req, step.login.tenant, step.login.region);
         req->log_stranger = true;
         if (!request_write(req, step_work, &step, err))
-                return false;
+                return err->code == ERR_UNAUTHENTICATED ? ask_again(req, &step, form_get(&form, "step"), err)
+                                                        : false;
         login_return_try(req, &try);
         return login_reply(req, &step.login, &step.session, out, err);
 }

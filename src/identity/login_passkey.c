@@ -2,7 +2,9 @@
 /* The log-in by a passkey alone, and the page where people add theirs. */
 #include "api/api_handlers.h"
 #include "api/services.h"
+#include "base/clock.h"
 #include "crypto/secret.h"
+#include "identity/accounts_sql.h"
 #include "identity/login.h"
 #include "identity/own.h"
 
@@ -110,15 +112,38 @@ static bool look_work(struct request *req, void *arg, struct err *err)
                passkey_read_all(req->tx, id_str(&req->principal.id), &look->passkeys, &look->count, err);
 }
 
+static void write_term(struct page *page, enum page_text name, struct str value)
+{
+        HTML(page, "<dt>");
+        page_text(page, name);
+        HTML(page, "</dt><dd>{}</dd>\n", value);
+}
+
+static void write_passkey(struct page *page, const struct passkey *passkey)
+{
+        char added[CLOCK_RFC3339_SIZE], used[CLOCK_RFC3339_SIZE];
+
+        clock_format(passkey->created_ms, added);
+        HTML(page, "<h2>{}</h2>\n<dl>\n<dt>", passkey->name);
+        page_text(page, TEXT_PASSKEY_KEYID);
+        HTML(page, "</dt><dd><code>{}</code></dd>\n", passkey->keyid);
+        write_term(page, TEXT_PASSKEY_ADDED, str_from(added));
+        if (passkey->has_used) {
+                clock_format(passkey->used_ms, used);
+                write_term(page, TEXT_PASSKEY_USED, str_from(used));
+        }
+        HTML(page, "</dl>\n");
+        page_form_begin(page, "/account/passkeys/remove");
+        page_button_with(page, TEXT_PASSKEY_REMOVE, passkey->name, "passkey", passkey->id);
+        page_form_end(page, TEXT_NONE);
+}
+
 static void write_passkeys(struct page *page, const struct look *look)
 {
         if (look->count == 0)
                 page_paragraph(page, TEXT_PASSKEYS_NONE);
-        HTML(page, "<dl>\n");
         for (size_t i = 0; i < look->count; i++)
-                HTML(page, "<dt>{}</dt><dd><code>{}</code></dd>\n", look->passkeys[i].name,
-                     look->passkeys[i].keyid);
-        HTML(page, "</dl>\n");
+                write_passkey(page, &look->passkeys[i]);
 }
 
 FIBER_FN bool passkeys_page(struct request *req, const struct api_passkeys_page_in *in, struct api_text *out,
@@ -137,6 +162,9 @@ FIBER_FN bool passkeys_page(struct request *req, const struct api_passkeys_page_
                 return false;
         page_begin(req, TEXT_PASSKEYS_TITLE, &page);
         write_passkeys(&page, &look);
+        HTML(&page, "<h2>");
+        page_text(&page, TEXT_PASSKEY_ADD_HEADING);
+        HTML(&page, "</h2>\n");
         passkey_form_begin(&page,
                            &(struct passkey_form){.action = "/account/passkeys",
                                                   .challenge = str_make(challenge.bytes, CHALLENGE_SIZE),
@@ -151,6 +179,7 @@ FIBER_FN bool passkeys_page(struct request *req, const struct api_passkeys_page_
                                                .required = true,
                                                .max_length = 100});
         page_form_end(&page, TEXT_PASSKEY_ADD);
+        page_go(&page, "/account", TEXT_ACCOUNT_BACK);
         return page_end(&page, out, err);
 }
 
@@ -202,5 +231,36 @@ FIBER_FN bool passkeys_add(struct request *req, const struct api_passkeys_add_in
         secret_wipe(&add.session, sizeof(add.session));
         page_redirect(req, STR("/account/passkeys"));
         out->text = STR("");
+        return true;
+}
+
+static bool remove_work(struct request *req, void *arg, struct err *err)
+{
+        struct str principal = id_str(&req->principal.id);
+        const struct str *passkey = arg;
+        int64_t changes;
+
+        if (!own_check(req, principal, err) ||
+            !sql_account_passkey_delete(req->tx, principal, *passkey, &changes, err))
+                return false;
+        if (changes != 1)
+                return err_set(err, ERR_NOT_FOUND, "there is no such passkey");
+        request_log_detail(req, "passkey", *passkey);
+        return true;
+}
+
+FIBER_FN bool passkeys_form_remove(struct request *req, const struct api_passkeys_form_remove_in *in,
+                                   struct err *err)
+{
+        struct str passkey;
+        struct form form;
+
+        request_enter(req, id_str(&req->principal.tenant), req->principal.region);
+        if (!own_browser(req, err) || !form_read(req, "/account/passkeys/remove", in->body, &form, err))
+                return false;
+        passkey = form_get(&form, "passkey");
+        if (!request_write(req, remove_work, &passkey, err))
+                return false;
+        page_redirect(req, STR("/account/passkeys"));
         return true;
 }

@@ -25,6 +25,7 @@ struct login_state {
         struct str tenant;
         struct str realm;
         struct str return_to;
+        struct str session; /* that shows its second factor again; "-": none, it is a log-in */
         struct sha256 browser;
         char nonce[44];    /* 256 random bits, base64url */
         char verifier[44]; /* RFC 7636 section 4.1 */

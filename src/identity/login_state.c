@@ -64,9 +64,10 @@ bool login_state_new(struct request *req, struct login_state *state, struct str 
         random_text(req->arena, state->verifier);
         state->expires_ms = req->now_ms + LOGIN_STATE_MS;
         random_bytes(head + 4, AEAD_NONCE_SIZE);
-        plain = arena_printf(req->arena, "%.*s %.*s %s %s %lld %.*s", STR_ARG(state->tenant),
+        plain = arena_printf(req->arena, "%.*s %.*s %s %s %lld %.*s %.*s", STR_ARG(state->tenant),
                              STR_ARG(state->realm), state->nonce, state->verifier,
-                             (long long)state->expires_ms, STR_ARG(state->return_to));
+                             (long long)state->expires_ms, STR_ARG(state->session),
+                             STR_ARG(state->return_to));
         if (!arena_check(req->arena, err) || !state_key(req, version, key, err))
                 return false;
         ok = aead_seal(req->arena, key, head + 4, sha256_str(&state->browser), plain, &sealed, err);
@@ -94,7 +95,8 @@ static bool read_plain(struct str plain, struct login_state *ret)
 
         if (!str_cut(&plain, ' ', &ret->tenant) || !str_cut(&plain, ' ', &ret->realm) ||
             !str_cut(&plain, ' ', &nonce) || !str_cut(&plain, ' ', &verifier) ||
-            !str_cut(&plain, ' ', &expires) || !str_to_i64(expires, &ret->expires_ms))
+            !str_cut(&plain, ' ', &expires) || !str_to_i64(expires, &ret->expires_ms) ||
+            !str_cut(&plain, ' ', &ret->session))
                 return false;
         (void)snprintf(ret->nonce, sizeof(ret->nonce), "%.*s", STR_ARG(nonce));
         (void)snprintf(ret->verifier, sizeof(ret->verifier), "%.*s", STR_ARG(verifier));

@@ -12,3 +12,8 @@
  */
 #define FACTOR_FRESH_MS ((int64_t)600000)
 bool own_check(struct request *req, struct str principal, struct err *err) MUST_USE;
+/* Whether own_check would let these factors be changed. */
+struct factors;
+bool own_is_fresh(const struct request *req, const struct factors *factors);
+/* FORBIDDEN unless a browser asks, by its session: for pages whose reply sets its cookie anew. */
+bool own_browser(const struct request *req, struct err *err) MUST_USE;

@@ -2,6 +2,8 @@
 #include "identity/pages.h"
 
 #include "api/route.h"
+#include "api/services.h"
+#include "base/percent.h"
 
 enum { PAGE_MOST_BYTES = 256 * 1024 };
 
@@ -167,6 +169,13 @@ void page_link(struct page *page, struct str href, enum page_text text, struct s
         HTML(page, "</a>\n");
 }
 
+void page_go(struct page *page, const char *path, enum page_text text)
+{
+        HTML(page, "<p><a href=\"{}\">", str_from(path));
+        page_text(page, text);
+        HTML(page, "</a></p>\n");
+}
+
 /* ---- the frame ----------------------------------------------------------------------------------- */
 
 static void page_open(struct request *req, struct page *ret_page)
@@ -224,14 +233,14 @@ void page_script(struct page *page)
         page->script = true;
 }
 
-bool page_end(struct page *page, struct api_text *out, struct err *err)
+static bool finish(struct page *page, struct str *ret_html, struct err *err)
 {
         bool ok;
 
         HTML(page, "</main>\n</body>\n</html>\n");
         ok = buf_check(&page->html, "the page", err);
         if (ok) {
-                out->text = arena_str(page->req->arena, buf_str(&page->html));
+                *ret_html = arena_str(page->req->arena, buf_str(&page->html));
                 page_security_headers(page->req);
                 if (page->script)
                         request_set_header(page->req, "Content-Security-Policy", STR(SCRIPTED_POLICY));
@@ -241,6 +250,11 @@ bool page_end(struct page *page, struct api_text *out, struct err *err)
         return ok;
 }
 
+bool page_end(struct page *page, struct api_text *out, struct err *err)
+{
+        return finish(page, &out->text, err);
+}
+
 /* ---- refusals ------------------------------------------------------------------------------------- */
 
 static enum page_text advice_for(const struct err *why)
@@ -248,6 +262,8 @@ static enum page_text advice_for(const struct err *why)
         switch (why->code) {
         case ERR_UNAUTHENTICATED:
                 return TEXT_ERROR_LOGIN;
+        case ERR_SECOND_FACTOR_REQUIRED:
+                return TEXT_ERROR_FACTOR;
         case ERR_FORBIDDEN:
                 return TEXT_ERROR_FORBIDDEN;
         case ERR_NOT_FOUND:
@@ -268,6 +284,44 @@ static enum page_text advice_for(const struct err *why)
         }
 }
 
+/* What a person tells their administrator. */
+static void write_request(struct page *page, const struct err *why)
+{
+        HTML(page, "<p class=\"small\">");
+        page_text_with(page, TEXT_ERROR_REQUEST, id_str(&page->req->id));
+        HTML(page, " ({})</p>\n", str_from(err_name(why->code)));
+}
+
+bool page_refuse(struct page *page, const struct err *why)
+{
+        struct request *req = page->req;
+        struct str html;
+        struct err ignored;
+
+        write_request(page, why);
+        req->refusal_page = finish(page, &html, &ignored) ? html : STR_NULL;
+        return false;
+}
+
+/* The page whose form this was, as the browser says (Referrer-Policy: same-origin), when it is one of ours.
+ */
+static struct str page_before(struct request *req)
+{
+        struct str page = request_header(req, "Referer");
+        struct str url = req->services->url;
+
+        return page_return_to(url.len > 0 && str_starts(page, url) ? str_slice(page, url.len, page.len)
+                                                                   : STR(""));
+}
+
+static void offer_step_up(struct page *page)
+{
+        struct str back = percent_encode(page->req->arena, page_before(page->req));
+
+        page_link(page, arena_printf(page->req->arena, STEP_UP_PATH "?return_to=%.*s", STR_ARG(back)),
+                  TEXT_STEP_UP_GO, STR_NULL);
+}
+
 void page_refusal(struct request *req, const struct err *why, struct buf *ret_html)
 {
         struct page page;
@@ -276,10 +330,12 @@ void page_refusal(struct request *req, const struct err *why, struct buf *ret_ht
         page_alert(&page, strcmp(why->place, "form") == 0 ? TEXT_ERROR_FORM : advice_for(why));
         if (!err_is_internal(why->code) && why->message[0])
                 HTML(&page, "<p lang=\"en\">{}</p>\n", str_from(why->message));
-        page_link(&page, STR("/login"), TEXT_BACK, STR_NULL);
-        HTML(&page, "<p class=\"small\">");
-        page_text_with(&page, TEXT_ERROR_REQUEST, id_str(&req->id));
-        HTML(&page, " ({})</p>\n</main>\n</body>\n</html>\n", str_from(err_name(why->code)));
+        if (why->code == ERR_SECOND_FACTOR_REQUIRED)
+                offer_step_up(&page);
+        else
+                page_link(&page, STR("/login"), TEXT_BACK, STR_NULL);
+        write_request(&page, why);
+        HTML(&page, "</main>\n</body>\n</html>\n");
         buf_append_str(ret_html, buf_str(&page.html));
         page_security_headers(req);
         page_done(&page);

@@ -52,6 +52,12 @@ struct api_text;
 bool page_end(struct page *page, struct api_text *out, struct err *err) MUST_USE;
 /* Gives up; only where page_end is not reached. */
 void page_done(struct page *page);
+/*
+ * Finishes it as the page of the refusal `why`, instead of the general one: a form once more, with the
+ * mistake at its field. False, always, so that a handler returns it; the refusal is answered and logged as
+ * any other.
+ */
+bool page_refuse(struct page *page, const struct err *why) MUST_USE;
 
 /*
  * Markup with values: `markup` is a literal, each {} in it is replaced by the
@@ -72,6 +78,9 @@ void page_paragraph(struct page *page, enum page_text text);
 void page_alert(struct page *page, enum page_text text);
 /* <a href>, for paths of ours (page_path_is_ours) and https:// URLs that the caller vouches for. */
 void page_link(struct page *page, struct str href, enum page_text text, struct str value);
+
+/* A paragraph with a plain link to a page of ours, as for going on. */
+void page_go(struct page *page, const char *path, enum page_text text);
 
 /* ---- forms ------------------------------------------------------------------------------------- */
 
@@ -100,6 +109,9 @@ void page_field(struct page *page, const struct page_field *field);
 void page_hidden(struct page *page, const char *name, struct str value);
 /* A button within the form; `value` {NULL, 0}: only the button that submits. */
 void page_button(struct page *page, enum page_text text, const char *name, struct str value);
+/* The same, where {} in the words is filled by `which`: several buttons of a page must not have one name. */
+void page_button_with(struct page *page, enum page_text text, struct str which, const char *name,
+                      struct str value);
 /* With one last button that submits; TEXT_NONE: without. */
 void page_form_end(struct page *page, enum page_text submit);
 
@@ -139,6 +151,8 @@ bool page_path_is_ours(struct str path);
 void page_redirect(struct request *req, struct str location);
 /* The path if it is ours, else "/account". */
 struct str page_return_to(struct str path);
+/* Where an open session shows its second factor again, and goes on to ?return_to=. */
+#define STEP_UP_PATH "/account/step-up"
 
 /* ---- cookies and headers --------------------------------------------------------------------------- */
 

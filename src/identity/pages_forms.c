@@ -242,14 +242,20 @@ void page_hidden(struct page *page, const char *name, struct str value)
         HTML(page, "<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", str_from(name), value);
 }
 
-void page_button(struct page *page, enum page_text text, const char *name, struct str value)
+void page_button_with(struct page *page, enum page_text text, struct str which, const char *name,
+                      struct str value)
 {
         if (value.ptr)
                 HTML(page, "<button type=\"submit\" name=\"{}\" value=\"{}\">", str_from(name), value);
         else
                 HTML(page, "<button type=\"submit\">");
-        page_text(page, text);
+        page_text_with(page, text, which);
         HTML(page, "</button>\n");
+}
+
+void page_button(struct page *page, enum page_text text, const char *name, struct str value)
+{
+        page_button_with(page, text, STR_NULL, name, value);
 }
 
 void page_form_end(struct page *page, enum page_text submit)

@@ -132,6 +132,53 @@ static void the_language_is_the_browsers(void **state)
         }
 }
 
+/* Each language has all that English says, and a place for a value where English has one. */
+static void every_language_says_all(void **state)
+{
+#define TEXT(name, text) [TEXT_##name] = text,
+        static const char *const english[TEXT_COUNT] = {
+#include "identity/pages_text.def"
+        };
+        static const char *const german[TEXT_COUNT] = {
+#include "identity/pages_text_de.def"
+        };
+#undef TEXT
+
+        (void)state;
+        for (int i = TEXT_NONE + 1; i < TEXT_COUNT; i++) {
+                if (!german[i])
+                        fail_msg("not in German: %s", english[i]);
+                if (!strstr(english[i], "{}") != !strstr(german[i], "{}"))
+                        fail_msg("the place of the value: %s", german[i]);
+        }
+}
+
+/* A form with its mistake is answered as the refusal that it is, with the request's number. */
+static void a_refusal_may_have_a_page_of_its_own(void **state)
+{
+        struct world *w = *state;
+        struct page page;
+
+        page_begin(&w->req, TEXT_LOGIN_TITLE, &page);
+        page_field(&page, &(struct page_field){.name = "code",
+                                               .label = TEXT_FACTOR_CODE,
+                                               .hint = TEXT_FACTOR_CODE_HINT,
+                                               .error = TEXT_FACTOR_WRONG});
+        assert_false(err_set(&w->err, ERR_UNAUTHENTICATED, "wrong"));
+        assert_false(page_refuse(&page, &w->err));
+        assert_int_equal(w->err.code, ERR_UNAUTHENTICATED);
+        assert_true(has(w->req.refusal_page, "aria-invalid=\"true\" aria-describedby=\"e-code h-code\""));
+        assert_true(has(w->req.refusal_page, "(UNAUTHENTICATED)</p>"));
+        assert_non_null(sent(w, "Content-Security-Policy"));
+        /* One that became too large is answered by the general one. */
+        w->req.refusal_page = STR_NULL;
+        page_begin(&w->req, TEXT_LOGIN_TITLE, &page);
+        for (int i = 0; i < 4000; i++)
+                page_paragraph(&page, TEXT_ERROR_FORM);
+        assert_false(page_refuse(&page, &w->err));
+        assert_null(w->req.refusal_page.ptr);
+}
+
 /* The token within a form, and the cookie of the reply as the browser would send it. */
 static void make_form(struct world *w, const char *action, char ret_body[256], char ret_cookie[256])
 {
@@ -260,6 +307,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(values_are_escaped, setup, teardown),
                 cmocka_unit_test_setup_teardown(pages_allow_no_script_and_no_frame, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_language_is_the_browsers, setup, teardown),
+                cmocka_unit_test_setup_teardown(every_language_says_all, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_refusal_may_have_a_page_of_its_own, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_form_is_read_only_where_it_was_made, setup, teardown),
                 cmocka_unit_test_setup_teardown(malformed_forms_are_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(only_our_own_paths_are_gone_to, setup, teardown),

@@ -169,6 +169,10 @@ static struct str allow_list(struct call *call, char *text, size_t size)
 /* People get a page, programs a problem. */
 static const char *write_refusal(struct call *call, const struct err *why, struct buf *body)
 {
+        if (call->req.refusal_page.ptr) {
+                buf_append_str(body, call->req.refusal_page);
+                return "text/html";
+        }
         call->req.header_count = 0; /* of a success that did not come */
         if (call->route && strcmp(call->route->capability, "pages") == 0) {
                 page_refusal(&call->req, why, body);
@@ -184,11 +188,13 @@ static const char *write_refusal(struct call *call, const struct err *why, struc
 }
 
 /*
- * A person who opens a page without being logged in, or without the second factor that it asks for, goes to
- * the log-in page, and comes back from there; the page decides whether the way back is one of ours.
+ * A person who opens a page without being logged in goes to the log-in page, one without the second factor
+ * that it asks for to the page that asks for it, and both come back from there; whether the way back is one
+ * of ours is decided there.
  */
 static bool send_to_login(struct call *call, const struct err *why)
 {
+        bool step_up = why->code == ERR_SECOND_FACTOR_REQUIRED && call->req.principal.by_cookie;
         struct request *req = &call->req;
         struct str query = http_exchange_query(call->x);
         struct str here;
@@ -200,7 +206,7 @@ static bool send_to_login(struct call *call, const struct err *why)
         here = arena_printf(req->arena, "%.*s%s%.*s", STR_ARG(http_exchange_path(call->x)),
                             query.len > 0 ? "?" : "", STR_ARG(query));
         req->header_count = 0;
-        page_redirect(req, arena_printf(req->arena, "/login?return_to=%.*s",
+        page_redirect(req, arena_printf(req->arena, "%s?return_to=%.*s", step_up ? STEP_UP_PATH : "/login",
                                         STR_ARG(percent_encode(req->arena, here))));
         return !arena_failed(req->arena);
 }

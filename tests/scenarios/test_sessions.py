@@ -228,7 +228,7 @@ def test_another_site_cannot_let_its_command_line_in(server, browser, tenant, an
 def test_a_fresh_second_factor_can_be_asked_for(server, tenant, anna):
     _, path = question(max_age=240)
     old = Browser(server, log_in(server, tenant, anna, second_factor_ms=now_ms() - 250000))
-    assert old.get(path).headers["Location"].startswith("/login?return_to=%2Foauth2%2Fauthorize")
+    assert old.get(path).headers["Location"].startswith("/account/step-up?return_to=%2Foauth2%2Fauthorize")
     new = Browser(server, log_in(server, tenant, anna, methods="pwd otp", second_factor_ms=now_ms() - 1000))
     verifier, path = question(max_age=240)
     back = allow(new, path)

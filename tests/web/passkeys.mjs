@@ -34,7 +34,7 @@ try {
   await page.goto(`${SERVER}/account/passkeys`);
   await page.fill('input[name=name]', 'virtual');
   await page.click('main form button[type=submit]');
-  await page.waitForSelector('dt:has-text("virtual")');
+  await page.waitForSelector('h2:has-text("virtual")');
   const { credentials } = await devtools.send('WebAuthn.getCredentials', { authenticatorId });
   assert.equal(credentials.length, 1);
   assert.equal(credentials[0].rpId, 'localhost');
