@@ -134,28 +134,28 @@ def test_a_ban_wins_whatever_the_order(tenant, access):
     ann.api.ok("GET", tenant.actions)
 
 
-def condition_cases():
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
-    stamp = soon.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return [
-        ("true", True),
-        (f"time < timestamp('{stamp}')", True),
-        (f"time > timestamp('{stamp}')", False),
-        ("cidr('127.0.0.0/8').containsIP(network.address)", True),
-        ("cidr('10.0.0.0/8').containsIP(network.address)", False),
-        ("principal.kind == 'user' && principal.name.size() > 0", True),
-        ("'staff' in principal.groups", False),
-        ("resource.data_mode == 'metadata_only'", True),
-        ("resource.labels.stage == 'test'", True),
-        ("resource.labels.region == 'here'", None),  # no such label: an error
-        ("authentication.second_factor", False),
-        ("authentication.second_factor_age < duration('5m')", None),
-        ("action.name == 'action.read'", True),
-    ]
+# SOON is an hour from now.
+CONDITIONS = [
+    ("true", True),
+    ("time < timestamp('SOON')", True),
+    ("time > timestamp('SOON')", False),
+    ("cidr('127.0.0.0/8').containsIP(network.address)", True),
+    ("cidr('10.0.0.0/8').containsIP(network.address)", False),
+    ("principal.kind == 'user' && principal.name.size() > 0", True),
+    ("'staff' in principal.groups", False),
+    ("resource.data_mode == 'metadata_only'", True),
+    ("resource.labels.stage == 'test'", True),
+    ("resource.labels.region == 'here'", None),  # no such label: an error
+    ("authentication.second_factor", False),
+    ("authentication.second_factor_age < duration('5m')", None),
+    ("action.name == 'action.read'", True),
+]
 
 
-@pytest.mark.parametrize("condition, holds", condition_cases())
+@pytest.mark.parametrize("condition, holds", CONDITIONS)
 def test_conditions_decide(tenant, access, condition, holds):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    condition = condition.replace("SOON", soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
     ann = tenant.person("user")
     place = access.api.ok("POST", f"{tenant.path}/workspaces",
                           {"name": harness.unique("place"), "labels": {"stage": "test"}})
