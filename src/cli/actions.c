@@ -307,7 +307,7 @@ static bool print_output(struct cli *cli, const struct json *piece, struct str *
         if (cli->json)
                 return true;
         if (cli_flag(cli, "raw")) {
-                fwrite(ret_bytes->ptr, 1, ret_bytes->len, stdout);
+                out_bytes(*ret_bytes);
                 return true;
         }
         rest = *ret_bytes;

@@ -194,7 +194,7 @@ bool definition_show_run(struct cli *cli, struct err *err)
                 return false;
         content = json_get_string(&reply.json, "content");
         if (cli_flag(cli, "bare")) {
-                (void)fwrite(content.ptr, 1, content.len, stdout);
+                out_bytes(content);
                 return true;
         }
         out_record(cli, &reply, fields);
@@ -362,7 +362,7 @@ bool definition_export_run(struct cli *cli, struct err *err)
             !cli_get(cli, &reply, err, "%.*s", STR_ARG(place(cli, "definition-bundle"))))
                 return false;
         if (!file.ptr) {
-                (void)fwrite(reply.text.ptr, 1, reply.text.len, stdout);
+                out_bytes(reply.text);
                 return true;
         }
         if (!file_write_private(file, reply.text, true, err))

@@ -14,6 +14,12 @@ void out_json(const struct cli_reply *reply)
         printf("%.*s\n", STR_ARG(reply->text));
 }
 
+void out_bytes(struct str bytes)
+{
+        if (bytes.len > 0) /* an empty text may have no memory, and fwrite wants some */
+                (void)fwrite(bytes.ptr, 1, bytes.len, stdout);
+}
+
 static const struct json *look_up(const struct json *object, const char *key)
 {
         struct str rest = str_from(key);

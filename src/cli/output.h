@@ -23,6 +23,8 @@ void out_record(struct cli *cli, const struct cli_reply *reply, const struct out
 void out_fields(struct cli *cli, const struct json *object, const struct out_column *fields);
 /* A line "title  value" with a text of ours or one that is made visible. */
 void out_line(struct cli *cli, const char *title, struct str value);
+/* As it is, for files and pipes; may be empty. */
+void out_bytes(struct str bytes);
 /* The JSON text and a newline. */
 void out_json(const struct cli_reply *reply);
 

@@ -319,6 +319,7 @@ int config_main(int argc, char **argv)
                 (void)fprintf(stderr, "countersign config: there is no command %s\n\n%s", verb, config_page);
                 return EXIT_USAGE;
         }
-        (void)fwrite(text.ptr, 1, text.len, stdout);
+        if (text.len > 0) /* an empty buffer has no memory, and fwrite wants some */
+                (void)fwrite(text.ptr, 1, text.len, stdout);
         return status;
 }
