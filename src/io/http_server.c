@@ -320,8 +320,8 @@ static struct http_server *server_new(struct loops *loops, const struct http_ser
         return server;
 }
 
-bool http_server_start(struct loops *loops, const struct http_server_config *config,
-                       struct http_server **ret_server, struct err *err)
+bool http_server_open(struct loops *loops, const struct http_server_config *config,
+                      struct http_server **ret_server, struct err *err)
 {
         struct http_server *server;
 
@@ -334,14 +334,19 @@ bool http_server_start(struct loops *loops, const struct http_server_config *con
                 server_free(server);
                 return false;
         }
+        *ret_server = server;
+        return true;
+}
+
+BLOCKING_FN void http_server_serve(struct http_server *server)
+{
+        server->serves = true;
         for (unsigned i = 0; i < server->n_listeners; i++)
                 loop_post(server->listeners[i].loop, &server->listeners[i].start);
         pthread_mutex_lock(&server->lock);
         while (server->listeners_started < server->n_listeners)
                 pthread_cond_wait(&server->changed, &server->lock);
         pthread_mutex_unlock(&server->lock);
-        *ret_server = server;
-        return true;
 }
 
 uint16_t http_server_port(const struct http_server *server)
@@ -371,7 +376,7 @@ BLOCKING_FN bool http_server_drain(struct http_server *server, int64_t grace_ms)
 {
         struct timespec now;
 
-        if (server->drained)
+        if (server->drained || !server->serves)
                 return true;
         server->drained = true;
         for (unsigned i = 0; i < server->n_listeners; i++)

@@ -77,9 +77,15 @@ struct http_server_config {
 
 void http_server_config_init(struct http_server_config *config);
 
-/* Listens and serves until the drain. The config is copied, its strings too. */
-bool http_server_start(struct loops *loops, const struct http_server_config *config,
-                       struct http_server **ret_server, struct err *err) MUST_USE;
+/*
+ * Listens: the port is known and clients can connect, but no handler runs before
+ * http_server_serve. What handlers read may still be written in between. The
+ * config is copied, its strings too. From a plain thread.
+ */
+bool http_server_open(struct loops *loops, const struct http_server_config *config,
+                      struct http_server **ret_server, struct err *err) MUST_USE;
+/* Serves until the drain; once. From the thread that opened it; blocks it for a moment. */
+BLOCKING_FN void http_server_serve(struct http_server *server);
 
 uint16_t http_server_port(const struct http_server *server);
 

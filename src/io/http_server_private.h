@@ -127,6 +127,7 @@ struct http_server {
         unsigned n_listeners;
         atomic_uint connections_open;
         struct http_peers *peers; /* NULL without a limit per address */
+        bool serves;              /* of the thread that opened it */
 
         pthread_mutex_t lock; /* of what follows */
         pthread_cond_t changed;

@@ -859,8 +859,54 @@ static void used_port_is_refused(void **state)
         struct err err;
 
         config.port = f->port;
-        assert_false(http_server_start(f->loops, &config, &second, &err));
+        assert_false(http_server_open(f->loops, &config, &second, &err));
         assert_non_null(strstr(err.message, "in use"));
+}
+
+static FIBER_FN void say_what_was_prepared(struct http_exchange *x, void *arg)
+{
+        answer(x, 200, *(const struct str *)arg);
+}
+
+/* What needs the port may be made ready between the two steps; ThreadSanitizer sees the order. */
+static void nobody_is_served_before_it_serves(void **state)
+{
+        struct http_server_config config = config_make();
+        struct str prepared = STR("too early");
+        struct http_server_stats stats;
+        struct fixture f;
+        struct err err;
+        char *text;
+        int fd;
+
+        (void)state;
+        fixture_start(&f, NULL);
+        config.handler = say_what_was_prepared;
+        config.handler_arg = &prepared;
+        assert_true(http_server_open(f.loops, &config, &f.server, &err));
+        fd = dial(http_server_port(f.server));
+        give(fd, STR("GET / HTTP/1.1\r\n" H CLOSE "\r\n"));
+        http_server_stats(f.server, &stats);
+        assert_int_equal(stats.connections_accepted, 0);
+        prepared = STR("in time");
+        http_server_serve(f.server);
+        text = take(fd, NULL, 0);
+        assert_non_null(strstr(text, "in time"));
+        free(text);
+        close(fd);
+        fixture_end(&f);
+}
+
+static void opened_server_can_end_unserved(void **state)
+{
+        struct http_server_config config = config_make();
+        struct fixture f;
+        struct err err;
+
+        (void)state;
+        fixture_start(&f, NULL);
+        assert_true(http_server_open(f.loops, &config, &f.server, &err));
+        fixture_end(&f);
 }
 
 static void all_addresses_include_ipv4(void **state)
@@ -964,6 +1010,8 @@ int main(void)
 #ifdef COUNTERSIGN_TEST_HOOKS
                 TEST(requests_without_a_stack_get_503),
 #endif
+                cmocka_unit_test(nobody_is_served_before_it_serves),
+                cmocka_unit_test(opened_server_can_end_unserved),
                 cmocka_unit_test(all_addresses_include_ipv4),
                 cmocka_unit_test(slow_head_gets_408),
                 cmocka_unit_test(dripping_does_not_hold_a_connection),

@@ -75,8 +75,9 @@ static inline void fixture_start(struct fixture *f, const struct http_server_con
                 struct http_server_config mine = *config;
 
                 mine.handler_arg = mine.protocol_error_arg = f;
-                if (!http_server_start(f->loops, &mine, &f->server, &err))
+                if (!http_server_open(f->loops, &mine, &f->server, &err))
                         fail_msg("%s", err.message);
+                http_server_serve(f->server);
                 f->port = http_server_port(f->server);
         }
 }

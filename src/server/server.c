@@ -233,13 +233,17 @@ static bool listen_here(struct server *server, const struct config *config, stru
         http.head_timeout_ms = config->head_timeout_ms;
         http.body_timeout_ms = config->body_timeout_ms;
         http.write_timeout_ms = config->write_timeout_ms;
-        if (!http_server_start(server->loops, &http, &server->http, err))
+        if (!http_server_open(server->loops, &http, &server->http, err))
                 return false;
         (void)snprintf(server->url, sizeof(server->url), "%s://%s%s%s:%u", server->tls ? "https" : "http",
                        bare ? "[" : "", host, bare ? "]" : "", http_server_port(server->http));
         server->services.url = config->node_url.len > 0 ? arena_str(&server->strings, config->node_url)
                                                         : str_from(server->url);
-        return arena_check(&server->strings, err);
+        /* Handlers read all of the above: nobody is served before it is there. */
+        if (!arena_check(&server->strings, err))
+                return false;
+        http_server_serve(server->http);
+        return true;
 }
 
 /* By which a person becomes the first administrator, beside the API key for programs. */

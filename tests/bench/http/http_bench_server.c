@@ -41,7 +41,10 @@ static bool serve(struct loops *loops, int argc, char **argv, struct http_server
                         return false;
                 config.tls = *ret_tls;
         }
-        return http_server_start(loops, &config, ret_server, err);
+        if (!http_server_open(loops, &config, ret_server, err))
+                return false;
+        http_server_serve(*ret_server);
+        return true;
 }
 
 int main(int argc, char **argv)
