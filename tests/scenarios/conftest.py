@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the scenarios."""
 import os
+import sys
 
 import pytest
 
+import accidents
 import engine
 import harness
 import postgres
 
 
+# What the sanitizers say, once the run begins.
+REPORTS = []
+
+
 def pytest_configure(config):
+    REPORTS.append(accidents.Reports(getattr(config, "workerinput", {}).get("workerid")))
     config.addinivalue_line("markers", "threads: many things at once; also run under ThreadSanitizer")
     config.addinivalue_line("markers", "crash: something is killed")
     config.addinivalue_line("markers", "fault: something underneath fails")
@@ -31,14 +38,40 @@ def pytest_collection_modifyitems(items):
 SHARED = []
 
 
-def pytest_runtest_setup(item):
-    """When the shared server has died, the first story after it says why, and the others only that it did."""
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """A story has failed in which a sanitizer found something or the shared server ended; its message says why."""
+    report = (yield).get_result()
+    found = REPORTS[0].take()
+    found += accidents.last_words([shared.process for shared in SHARED], report.failed)
+    if report.failed:
+        found += accidents.last_words([process for process in harness.Process.every
+                                       if process.process.poll() in accidents.BROKEN], True)
+    accidents.attach(report, found)
+
+
+def pytest_runtest_setup():
+    """One story's accident is not the next one's: what the shared server keeps outlives it."""
     for shared in SHARED:
-        code = shared.process.process.poll()
-        if code is not None:
-            why = "" if shared.said else f":\n{shared.process.text[-6000:]}"
-            shared.said = True
-            pytest.fail(f"the server that stories share ended with {code} before {item.name}{why}", pytrace=False)
+        if shared.process.process.poll() is not None:
+            shared.start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """What came after the last story, and after the workers' last ones."""
+    if hasattr(session.config, "workerinput"):
+        return
+    found = REPORTS[0].take()
+    if found:
+        session.exitstatus = 1
+        sys.__stderr__.write("\n\n".join(found))
+
+
+def pytest_unconfigure(config):
+    reports = REPORTS.pop()
+    if not hasattr(config, "workerinput"):
+        reports.remove()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import stat
 import subprocess
 import threading
 import time
+import weakref
 
 import requests
 from cryptography.hazmat.primitives import serialization
@@ -43,6 +44,12 @@ def binary():
 def on_postgres():
     """Whether the servers of this run keep their data in PostgreSQL (postgres.py run …)."""
     return os.environ.get("COUNTERSIGN_TEST_STORE") == "postgres"
+
+
+def sanitizer_options(name="ASAN_OPTIONS", **options):
+    """An environment in which a sanitizer has these options besides those that it has anyway; others ignore it."""
+    given = [os.environ[name]] if os.environ.get(name) else []
+    return {name: ":".join([*given, *(f"{option}={value}" for option, value in options.items())])}
 
 
 def unique(stem):
@@ -90,8 +97,12 @@ class Key:
 class Process:
     """A role of the program, or another program, with its log lines."""
 
+    every = weakref.WeakSet()
+
     def __init__(self, arguments, env=None, cwd=None, program=None):
         self.arguments = [str(program or binary()), *map(str, arguments)]
+        self.name = f"{pathlib.Path(self.arguments[0]).name} {arguments[0]}"
+        self.told = False  # what broke it stands in a story's message already (accidents.py)
         self.lines = collections.deque(maxlen=5000)
         self.changed = threading.Condition()
         self.ended = False
@@ -99,6 +110,7 @@ class Process:
                                         stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, cwd=cwd)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        Process.every.add(self)
 
     def _read(self):
         for line in self.process.stdout:
@@ -160,7 +172,6 @@ class Server:
         self.url = None
         self.port = 0
         self.bootstrap_key = None
-        self.said = False  # whether a story has told already how it ended
         self.env = {"COUNTERSIGN_CLOCK_OFFSET_FILE": str(self.clock_file), **(env or {})}
         if "COUNTERSIGN_EXCHANGES" in os.environ:
             # The server itself writes what it was asked and what it answered (tools/check_exchanges.py).
