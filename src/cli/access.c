@@ -8,11 +8,6 @@
 
 #include <stdio.h>
 
-static struct str tenant_path(struct cli *cli, const char *what)
-{
-        return arena_printf(&cli->arena, "/v1/tenants/%.*s/%s", STR_ARG(cli->profile.tenant), what);
-}
-
 /* The item of a list that has this id or this name. */
 static bool find_item(struct cli *cli, const char *what, const char *called, struct str text,
                       struct json *ret, struct err *err)
@@ -20,7 +15,8 @@ static bool find_item(struct cli *cli, const char *what, const char *called, str
         struct cli_reply list;
         const struct json *items;
 
-        if (!profile_need_tenant(cli, err) || !cli_get_all(cli, tenant_path(cli, what), STR(""), &list, err))
+        if (!profile_need_tenant(cli, err) ||
+            !cli_get_all(cli, tenant_path(cli, "%s", what), STR(""), &list, err))
                 return false;
         items = json_get(&list.json, "items");
         for (uint32_t i = 0; items && i < items->count; i++)
@@ -94,13 +90,8 @@ bool permission_list_run(struct cli *cli, struct err *err)
 
 bool role_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, tenant_path(cli, "roles"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, role_columns, "There are no roles.");
-        return true;
+        return profile_need_tenant(cli, err) &&
+               out_list(cli, tenant_path(cli, "roles"), STR(""), role_columns, "There are no roles.", err);
 }
 
 bool role_show_run(struct cli *cli, struct err *err)
@@ -124,16 +115,12 @@ bool role_show_run(struct cli *cli, struct err *err)
                 out_json(&role);
                 return arena_check(&cli->arena, err);
         }
-        if (!cli_get(cli, &role, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "roles")),
-                     STR_ARG(json_get_string(&found, "id"))))
-                return false;
-        out_record(cli, &role, role_fields);
-        return true;
+        return out_show(cli, tenant_path(cli, "roles/%.*s", STR_ARG(json_get_string(&found, "id"))),
+                        role_fields, err);
 }
 
 bool role_create_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply made;
         struct cli_body body;
         struct str text;
 
@@ -142,16 +129,12 @@ bool role_create_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "description", cli_value(cli, "description"));
         put_list(cli, &body, "permissions", "permission", true);
         put_list(cli, &body, "owner_permissions", "owner-permission", false);
-        if (!cli_body_end(cli, &body, &text, err) || !profile_need_tenant(cli, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(tenant_path(cli, "roles"))))
-                return false;
-        out_record(cli, &made, role_fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && profile_need_tenant(cli, err) &&
+               out_change(cli, "POST", tenant_path(cli, "roles"), text, role_fields, err);
 }
 
 bool role_update_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply changed;
         struct cli_body body;
         struct str text, id;
 
@@ -161,14 +144,8 @@ bool role_update_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "description", cli_value(cli, "description"));
         put_list(cli, &body, "permissions", "permission", false);
         put_list(cli, &body, "owner_permissions", "owner-permission", false);
-        if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_request(
-                    cli, "PATCH",
-                    arena_printf(&cli->arena, "%.*s/%.*s", STR_ARG(tenant_path(cli, "roles")), STR_ARG(id)),
-                    text, &changed, err))
-                return false;
-        out_record(cli, &changed, role_fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) &&
+               out_change(cli, "PATCH", tenant_path(cli, "roles/%.*s", STR_ARG(id)), text, role_fields, err);
 }
 
 bool role_delete_run(struct cli *cli, struct err *err)
@@ -176,7 +153,7 @@ bool role_delete_run(struct cli *cli, struct err *err)
         struct str id;
 
         return find_id(cli, "roles", "role", "rol", cli_argument(cli, 0), &id, err) &&
-               cli_delete(cli, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "roles")), STR_ARG(id));
+               cli_delete(cli, err, "%.*s", STR_ARG(tenant_path(cli, "roles/%.*s", STR_ARG(id))));
 }
 
 /* ---- groups ---- */
@@ -191,41 +168,28 @@ static const struct out_column member_columns[] = {{"id", "principal", 0},
 
 bool group_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, tenant_path(cli, "groups"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, group_columns, "There are no groups.");
-        return true;
+        return profile_need_tenant(cli, err) && out_list(cli, tenant_path(cli, "groups"), STR(""),
+                                                         group_columns, "There are no groups.", err);
 }
 
 bool group_create_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply made;
         struct cli_body body;
         struct str text;
 
         cli_body_begin(&body);
         cli_body_str(&body, "name", cli_argument(cli, 0));
         cli_body_str(&body, "description", cli_value(cli, "description"));
-        if (!cli_body_end(cli, &body, &text, err) || !profile_need_tenant(cli, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(tenant_path(cli, "groups"))))
-                return false;
-        out_record(cli, &made, group_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && profile_need_tenant(cli, err) &&
+               out_change(cli, "POST", tenant_path(cli, "groups"), text, group_columns, err);
 }
 
 bool group_show_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply group;
         struct str id;
 
-        if (!find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &id, err) ||
-            !cli_get(cli, &group, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "groups")), STR_ARG(id)))
-                return false;
-        out_record(cli, &group, group_columns);
-        return true;
+        return find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &id, err) &&
+               out_show(cli, tenant_path(cli, "groups/%.*s", STR_ARG(id)), group_columns, err);
 }
 
 bool group_delete_run(struct cli *cli, struct err *err)
@@ -233,22 +197,16 @@ bool group_delete_run(struct cli *cli, struct err *err)
         struct str id;
 
         return find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &id, err) &&
-               cli_delete(cli, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "groups")), STR_ARG(id));
+               cli_delete(cli, err, "%.*s", STR_ARG(tenant_path(cli, "groups/%.*s", STR_ARG(id))));
 }
 
 bool group_members_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
         struct str id;
 
-        if (!find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &id, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "%.*s/%.*s/members", STR_ARG(tenant_path(cli, "groups")),
-                                      STR_ARG(id)),
-                         STR(""), &list, err))
-                return false;
-        out_table(cli, &list, member_columns, "Nobody is in it.");
-        return true;
+        return find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &id, err) &&
+               out_list(cli, tenant_path(cli, "groups/%.*s/members", STR_ARG(id)), STR(""), member_columns,
+                        "Nobody is in it.", err);
 }
 
 static bool member_path(struct cli *cli, struct str *ret, struct err *err)
@@ -258,8 +216,7 @@ static bool member_path(struct cli *cli, struct str *ret, struct err *err)
         if (!find_id(cli, "groups", "group", "grp", cli_argument(cli, 0), &group, err) ||
             !principal_id(cli, cli_argument(cli, 1), &principal, err))
                 return false;
-        *ret = arena_printf(&cli->arena, "%.*s/%.*s/members/%.*s", STR_ARG(tenant_path(cli, "groups")),
-                            STR_ARG(group), STR_ARG(principal));
+        *ret = tenant_path(cli, "groups/%.*s/members/%.*s", STR_ARG(group), STR_ARG(principal));
         return arena_check(&cli->arena, err);
 }
 
@@ -296,7 +253,6 @@ static const struct out_column binding_columns[] = {
 bool binding_list_run(struct cli *cli, struct err *err)
 {
         struct str query = STR("");
-        struct cli_reply list;
         struct str id;
 
         if (cli_value(cli, "principal").ptr) {
@@ -308,23 +264,16 @@ bool binding_list_run(struct cli *cli, struct err *err)
                         return false;
                 query = arena_printf(&cli->arena, "group=%.*s", STR_ARG(id));
         }
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, tenant_path(cli, "bindings"), query, &list, err))
-                return false;
-        out_table(cli, &list, binding_columns, "There are no bindings.");
-        return true;
+        return profile_need_tenant(cli, err) && out_list(cli, tenant_path(cli, "bindings"), query,
+                                                         binding_columns, "There are no bindings.", err);
 }
 
 bool binding_show_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply binding;
+        struct str id = cli_argument(cli, 0);
 
-        if (!cli_check_id(cli_argument(cli, 0), "bnd", "binding", err) || !profile_need_tenant(cli, err) ||
-            !cli_get(cli, &binding, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "bindings")),
-                     STR_ARG(cli_argument(cli, 0))))
-                return false;
-        out_record(cli, &binding, binding_columns);
-        return true;
+        return cli_check_id(id, "bnd", "binding", err) && profile_need_tenant(cli, err) &&
+               out_show(cli, tenant_path(cli, "bindings/%.*s", STR_ARG(id)), binding_columns, err);
 }
 
 bool binding_create_run(struct cli *cli, struct err *err)
@@ -332,7 +281,6 @@ bool binding_create_run(struct cli *cli, struct err *err)
         bool group = cli_flag(cli, "group");
         struct str organization = cli_value(cli, "organization");
         struct str workspace = cli_value(cli, "workspace-id");
-        struct cli_reply made;
         struct cli_body body;
         struct str text, id;
 
@@ -351,18 +299,16 @@ bool binding_create_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "workspace", workspace);
         cli_body_str(&body, "effect", cli_flag(cli, "forbid") ? STR("forbid") : STR_NULL);
         cli_body_str(&body, "condition", cli_value(cli, "condition"));
-        if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(tenant_path(cli, "bindings"))))
-                return false;
-        out_record(cli, &made, binding_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) &&
+               out_change(cli, "POST", tenant_path(cli, "bindings"), text, binding_columns, err);
 }
 
 bool binding_delete_run(struct cli *cli, struct err *err)
 {
-        return cli_check_id(cli_argument(cli, 0), "bnd", "binding", err) && profile_need_tenant(cli, err) &&
-               cli_delete(cli, err, "%.*s/%.*s", STR_ARG(tenant_path(cli, "bindings")),
-                          STR_ARG(cli_argument(cli, 0)));
+        struct str id = cli_argument(cli, 0);
+
+        return cli_check_id(id, "bnd", "binding", err) && profile_need_tenant(cli, err) &&
+               cli_delete(cli, err, "%.*s", STR_ARG(tenant_path(cli, "bindings/%.*s", STR_ARG(id))));
 }
 
 /* ---- names elsewhere ---- */
@@ -376,8 +322,7 @@ static bool subjects_path(struct cli *cli, struct str *ret, struct err *err)
 
         if (!principal_id(cli, cli_argument(cli, 0), &id, err))
                 return false;
-        *ret = arena_printf(&cli->arena, "%.*s/%.*s/subjects", STR_ARG(tenant_path(cli, "principals")),
-                            STR_ARG(id));
+        *ret = tenant_path(cli, "principals/%.*s/subjects", STR_ARG(id));
         return arena_check(&cli->arena, err);
 }
 
@@ -394,18 +339,14 @@ bool subject_list_run(struct cli *cli, struct err *err)
 
 bool subject_add_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply made;
         struct cli_body body;
         struct str path, text;
 
         cli_body_begin(&body);
         cli_body_str(&body, "type", cli_argument(cli, 1));
         cli_body_str(&body, "id", cli_argument(cli, 2));
-        if (!cli_body_end(cli, &body, &text, err) || !subjects_path(cli, &path, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(path)))
-                return false;
-        out_record(cli, &made, subject_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && subjects_path(cli, &path, err) &&
+               out_change(cli, "POST", path, text, subject_columns, err);
 }
 
 bool subject_remove_run(struct cli *cli, struct err *err)

@@ -51,7 +51,6 @@ static bool own(struct cli *cli, struct str *ret, struct err *err)
 
 bool account_create_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply reply;
         struct cli_body body;
         struct str id, text;
 
@@ -60,38 +59,24 @@ bool account_create_run(struct cli *cli, struct err *err)
         cli_body_begin(&body);
         cli_body_str(&body, "principal", id);
         cli_body_str(&body, "login", cli_value(cli, "login"));
-        if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_post(cli, text, &reply, err, "/v1/tenants/%.*s/accounts", STR_ARG(cli->profile.tenant)))
-                return false;
-        out_record(cli, &reply, link_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) &&
+               out_change(cli, "POST", tenant_path(cli, "accounts"), text, link_columns, err);
 }
 
 bool account_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply reply;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(
-                    cli,
-                    arena_printf(&cli->arena, "/v1/tenants/%.*s/accounts", STR_ARG(cli->profile.tenant)),
-                    STR(""), &reply, err))
-                return false;
-        out_table(cli, &reply, account_columns, "Nobody has a local account.");
-        return true;
+        return profile_need_tenant(cli, err) &&
+               out_list(cli, tenant_path(cli, "accounts"), STR(""), account_columns,
+                        "Nobody has a local account.", err);
 }
 
 static bool change(struct cli *cli, const char *what, const struct out_column *columns, struct err *err)
 {
-        struct cli_reply reply;
         struct str id;
 
-        if (!principal_id(cli, cli_argument(cli, 0), &id, err) ||
-            !cli_post(cli, STR_NULL, &reply, err, "/v1/tenants/%.*s/principals/%.*s/account/%s",
-                      STR_ARG(cli->profile.tenant), STR_ARG(id), what))
-                return false;
-        out_record(cli, &reply, columns);
-        return true;
+        return principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_change(cli, "POST", tenant_path(cli, "principals/%.*s/account/%s", STR_ARG(id), what),
+                          STR_NULL, columns, err);
 }
 
 bool account_link_run(struct cli *cli, struct err *err)

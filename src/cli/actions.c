@@ -19,8 +19,7 @@ bool action_path(struct cli *cli, const char *tail, struct str *ret, struct err 
 
         if (!profile_need_workspace(cli, err) || !cli_check_id(action, "act", "action", err))
                 return false;
-        *ret = arena_printf(&cli->arena, "/v1/workspaces/%.*s/actions/%.*s%s",
-                            STR_ARG(cli->profile.workspace), STR_ARG(action), tail);
+        *ret = workspace_path(cli, "actions/%.*s%s", STR_ARG(action), tail);
         return arena_check(&cli->arena, err);
 }
 
@@ -246,20 +245,14 @@ bool action_list_run(struct cli *cli, struct err *err)
                 {"created", "created_at", 0},  {NULL, NULL, 0},
         };
         struct str state = cli_value(cli, "state");
-        struct cli_reply list;
 
         for (size_t i = 0; i < state.len; i++)
                 if (state.ptr[i] < 'a' || state.ptr[i] > 'z')
                         return err_set(err, ERR_BAD_PARAMETER, "\"%s\" is no state", state.ptr);
-        if (!profile_need_workspace(cli, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "/v1/workspaces/%.*s/actions",
-                                      STR_ARG(cli->profile.workspace)),
-                         state.ptr ? arena_printf(&cli->arena, "state=%.*s", STR_ARG(state)) : STR(""),
-                         &list, err))
-                return false;
-        out_table(cli, &list, columns, "There are no such actions.");
-        return true;
+        return profile_need_workspace(cli, err) &&
+               out_list(cli, workspace_path(cli, "actions"),
+                        state.ptr ? arena_printf(&cli->arena, "state=%.*s", STR_ARG(state)) : STR(""),
+                        columns, "There are no such actions.", err);
 }
 
 bool action_settle_run(struct cli *cli, struct err *err)

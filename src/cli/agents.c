@@ -42,33 +42,21 @@ static bool agent_path(struct cli *cli, unsigned argument, struct str *ret, stru
 
         if (!principal_id(cli, cli_argument(cli, argument), &id, err))
                 return false;
-        *ret = arena_printf(&cli->arena, "/v1/tenants/%.*s/agents/%.*s", STR_ARG(cli->profile.tenant),
-                            STR_ARG(id));
+        *ret = tenant_path(cli, "agents/%.*s", STR_ARG(id));
         return arena_check(&cli->arena, err);
 }
 
 bool agent_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "/v1/tenants/%.*s/agents", STR_ARG(cli->profile.tenant)),
-                         STR(""), &list, err))
-                return false;
-        out_table(cli, &list, agent_columns, "There are no agents.");
-        return true;
+        return profile_need_tenant(cli, err) && out_list(cli, tenant_path(cli, "agents"), STR(""),
+                                                         agent_columns, "There are no agents.", err);
 }
 
 bool agent_show_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply agent;
         struct str path;
 
-        if (!agent_path(cli, 0, &path, err) || !cli_get(cli, &agent, err, "%.*s", STR_ARG(path)))
-                return false;
-        out_record(cli, &agent, agent_fields);
-        return true;
+        return agent_path(cli, 0, &path, err) && out_show(cli, path, agent_fields, err);
 }
 
 /* If-Match: the revision that was told, or the one that stands. */
@@ -92,23 +80,18 @@ static bool put_revision(struct cli *cli, struct str path, struct err *err)
 bool agent_update_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
-        struct cli_reply changed;
         struct str path, text;
 
         cli_body_begin(&body);
         cli_body_str(&body, "scope", cli_value(cli, "scope"));
         cli_body_str(&body, "risk", cli_value(cli, "risk"));
-        if (!cli_body_end(cli, &body, &text, err) || !agent_path(cli, 0, &path, err) ||
-            !put_revision(cli, path, err) || !cli_request(cli, "PATCH", path, text, &changed, err))
-                return false;
-        out_record(cli, &changed, agent_fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && agent_path(cli, 0, &path, err) &&
+               put_revision(cli, path, err) && out_change(cli, "PATCH", path, text, agent_fields, err);
 }
 
 bool agent_apply_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
-        struct cli_reply changed;
         struct str path, text, definition;
 
         if (!agent_path(cli, 0, &path, err) || !profile_need_workspace(cli, err) ||
@@ -116,40 +99,32 @@ bool agent_apply_run(struct cli *cli, struct err *err)
                 return false;
         cli_body_begin(&body);
         cli_body_str(&body, "definition", definition);
-        if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_put(cli, text, &changed, err, "%.*s/definition", STR_ARG(path)))
-                return false;
-        out_record(cli, &changed, agent_fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) &&
+               out_change(cli, "PUT", arena_printf(&cli->arena, "%.*s/definition", STR_ARG(path)), text,
+                          agent_fields, err);
 }
 
 bool grant_create_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
-        struct cli_reply made;
         struct str path, text;
 
         cli_body_begin(&body);
         cli_body_str(&body, "connector", cli_argument(cli, 1));
         cli_body_str(&body, "operation", cli_argument(cli, 2).ptr ? cli_argument(cli, 2) : STR("*"));
         cli_body_str(&body, "environment", cli_value(cli, "environment"));
-        if (!cli_body_end(cli, &body, &text, err) || !agent_path(cli, 0, &path, err) ||
-            !cli_post(cli, text, &made, err, "%.*s/grants", STR_ARG(path)))
-                return false;
-        out_record(cli, &made, grant_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && agent_path(cli, 0, &path, err) &&
+               out_change(cli, "POST", arena_printf(&cli->arena, "%.*s/grants", STR_ARG(path)), text,
+                          grant_columns, err);
 }
 
 bool grant_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
         struct str path;
 
-        if (!agent_path(cli, 0, &path, err) ||
-            !cli_get_all(cli, arena_printf(&cli->arena, "%.*s/grants", STR_ARG(path)), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, grant_columns, "It is granted nothing.");
-        return true;
+        return agent_path(cli, 0, &path, err) &&
+               out_list(cli, arena_printf(&cli->arena, "%.*s/grants", STR_ARG(path)), STR(""), grant_columns,
+                        "It is granted nothing.", err);
 }
 
 bool grant_revoke_run(struct cli *cli, struct err *err)

@@ -15,11 +15,6 @@
 
 enum { RECEIPT_MAX_BYTES = 16 * 1024 * 1024, KEY_MAX_BYTES = 4096 };
 
-static struct str log_path(struct cli *cli, const char *what)
-{
-        return arena_printf(&cli->arena, "/v1/tenants/%.*s/log/%s", STR_ARG(cli->profile.tenant), what);
-}
-
 /* ---- taking it away ---- */
 
 static bool copy_stream(struct http_stream *stream, FILE *file, uint64_t *ret_bytes, struct err *err)
@@ -49,7 +44,7 @@ bool audit_export_run(struct cli *cli, struct err *err)
         bool ok;
 
         if (!profile_need_tenant(cli, err) ||
-            !cli_stream(cli, log_path(cli, "export"), NULL, STR_NULL, &stream, err))
+            !cli_stream(cli, tenant_path(cli, "log/export"), NULL, STR_NULL, &stream, err))
                 return false;
         if (path.ptr) {
                 file = fopen(path.ptr, "wxe");
@@ -74,7 +69,7 @@ bool audit_key_run(struct cli *cli, struct err *err)
         struct cli_reply reply;
 
         if (!profile_need_tenant(cli, err) ||
-            !cli_get(cli, &reply, err, "%.*s", STR_ARG(log_path(cli, "key"))))
+            !cli_get(cli, &reply, err, "%.*s", STR_ARG(tenant_path(cli, "log/key"))))
                 return false;
         if (cli_flag(cli, "bare"))
                 printf("%.*s\n", STR_ARG(json_get_string(&reply.json, "key")));
@@ -94,13 +89,9 @@ bool audit_entries_run(struct cli *cli, struct err *err)
                 {"who", "event.actor.user.uid", 0},
                 {NULL, NULL, 0},
         };
-        struct cli_reply list;
 
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, log_path(cli, "entries"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, columns, "The log is empty.");
-        return true;
+        return profile_need_tenant(cli, err) &&
+               out_list(cli, tenant_path(cli, "log/entries"), STR(""), columns, "The log is empty.", err);
 }
 
 /* ---- checking it ---- */

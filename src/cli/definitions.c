@@ -33,11 +33,6 @@ static const struct out_column fields[] = {
         {NULL, NULL, 0},
 };
 
-static struct str place(struct cli *cli, const char *what)
-{
-        return arena_printf(&cli->arena, "/v1/workspaces/%.*s/%s", STR_ARG(cli->profile.workspace), what);
-}
-
 bool definition_read_file(struct cli *cli, struct str path, size_t most, struct str *ret, struct err *err)
 {
         struct buf text;
@@ -85,7 +80,7 @@ bool definition_id(struct cli *cli, struct str reference, struct str *ret_id, st
                         return err_set(err, ERR_BAD_PARAMETER, "\"%.*s\" is no name of a definition",
                                        STR_ARG(reference));
         }
-        if (!cli_get_all(cli, place(cli, "definitions"),
+        if (!cli_get_all(cli, workspace_path(cli, "definitions"),
                          arena_printf(&cli->arena, "kind=%.*s&name=%.*s", STR_ARG(kind), STR_ARG(name)),
                          &list, err))
                 return false;
@@ -127,7 +122,7 @@ bool definition_check_run(struct cli *cli, struct err *err)
         struct str body;
 
         if (!profile_need_workspace(cli, err) || !document_body(cli, &body, err) ||
-            !cli_post(cli, body, &reply, err, "%.*s", STR_ARG(place(cli, "definition-checks"))))
+            !cli_post(cli, body, &reply, err, "%.*s", STR_ARG(workspace_path(cli, "definition-checks"))))
                 return false;
         valid = str_is(out_text(cli, &reply.json, "valid"), "yes");
         cli->exit_status = valid ? CLI_EXIT_OK : CLI_EXIT_BAD_INPUT;
@@ -146,14 +141,10 @@ bool definition_check_run(struct cli *cli, struct err *err)
 
 bool definition_create_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply reply;
         struct str body;
 
-        if (!profile_need_workspace(cli, err) || !document_body(cli, &body, err) ||
-            !cli_post(cli, body, &reply, err, "%.*s", STR_ARG(place(cli, "definitions"))))
-                return false;
-        out_record(cli, &reply, fields);
-        return true;
+        return profile_need_workspace(cli, err) && document_body(cli, &body, err) &&
+               out_change(cli, "POST", workspace_path(cli, "definitions"), body, fields, err);
 }
 
 static struct str list_query(struct cli *cli)
@@ -174,13 +165,9 @@ static struct str list_query(struct cli *cli)
 
 bool definition_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_workspace(cli, err) ||
-            !cli_get_all(cli, place(cli, "definitions"), list_query(cli), &list, err))
-                return false;
-        out_table(cli, &list, columns, "There are no definitions.");
-        return true;
+        return profile_need_workspace(cli, err) &&
+               out_list(cli, workspace_path(cli, "definitions"), list_query(cli), columns,
+                        "There are no definitions.", err);
 }
 
 bool definition_show_run(struct cli *cli, struct err *err)
@@ -190,7 +177,8 @@ bool definition_show_run(struct cli *cli, struct err *err)
         struct str id;
 
         if (!find_argument(cli, 0, &id, err) ||
-            !cli_get(cli, &reply, err, "%.*s/%.*s", STR_ARG(place(cli, "definitions")), STR_ARG(id)))
+            !cli_get(cli, &reply, err, "%.*s",
+                     STR_ARG(workspace_path(cli, "definitions/%.*s", STR_ARG(id)))))
                 return false;
         content = json_get_string(&reply.json, "content");
         if (cli_flag(cli, "bare")) {
@@ -206,18 +194,14 @@ bool definition_show_run(struct cli *cli, struct err *err)
 bool definition_publish_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
-        struct cli_reply reply;
         struct str text;
         struct str id;
 
         cli_body_begin(&body);
         cli_body_str(&body, "digest", cli_value(cli, "digest"));
-        if (!cli_body_end(cli, &body, &text, err) || !find_argument(cli, 0, &id, err) ||
-            !cli_post(cli, text, &reply, err, "%.*s/%.*s/publish", STR_ARG(place(cli, "definitions")),
-                      STR_ARG(id)))
-                return false;
-        out_record(cli, &reply, fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && find_argument(cli, 0, &id, err) &&
+               out_change(cli, "POST", workspace_path(cli, "definitions/%.*s/publish", STR_ARG(id)), text,
+                          fields, err);
 }
 
 bool definition_delete_run(struct cli *cli, struct err *err)
@@ -225,7 +209,7 @@ bool definition_delete_run(struct cli *cli, struct err *err)
         struct str id;
 
         if (!find_argument(cli, 0, &id, err) ||
-            !cli_delete(cli, err, "%.*s/%.*s", STR_ARG(place(cli, "definitions")), STR_ARG(id)))
+            !cli_delete(cli, err, "%.*s", STR_ARG(workspace_path(cli, "definitions/%.*s", STR_ARG(id)))))
                 return false;
         if (!cli->json)
                 printf("Deleted.\n");
@@ -252,7 +236,7 @@ bool definition_ask(struct cli *cli, const char *operation, struct str target, c
                         json_field_str(&body.w, names[i], values[i]);
         json_object_end(&body.w);
         if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(place(cli, "actions"))))
+            !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(workspace_path(cli, "actions"))))
                 return false;
         if (cli->json) {
                 out_json(&reply);
@@ -290,8 +274,8 @@ bool definition_promote_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "environment", cli_argument(cli, 1));
         if (!cli_body_end(cli, &body, &text, err) || !find_argument(cli, 0, &id, err))
                 return false;
-        if (!cli_post(cli, text, &reply, err, "%.*s/%.*s/promotions", STR_ARG(place(cli, "definitions")),
-                      STR_ARG(id))) {
+        if (!cli_post(cli, text, &reply, err, "%.*s",
+                      STR_ARG(workspace_path(cli, "definitions/%.*s/promotions", STR_ARG(id))))) {
                 if (err->code != ERR_APPROVAL_NEEDED)
                         return false;
                 return promote_by_action(cli, id, err);
@@ -307,8 +291,9 @@ bool definition_diff_run(struct cli *cli, struct err *err)
         struct str from, to;
 
         if (!find_argument(cli, 0, &from, err) || !find_argument(cli, 1, &to, err) ||
-            !cli_get(cli, &reply, err, "%.*s/%.*s/diff?to=%.*s", STR_ARG(place(cli, "definitions")),
-                     STR_ARG(from), STR_ARG(to)))
+            !cli_get(cli, &reply, err, "%.*s",
+                     STR_ARG(workspace_path(cli, "definitions/%.*s/diff?to=%.*s", STR_ARG(from),
+                                            STR_ARG(to)))))
                 return false;
         if (cli->json) {
                 out_json(&reply);
@@ -339,16 +324,10 @@ bool environment_show_run(struct cli *cli, struct err *err)
                 {"action", "action", 0},    {NULL, NULL, 0},
         };
         struct str environment = cli_query_escape(cli, cli_argument(cli, 0));
-        struct cli_reply list;
 
-        if (!profile_need_workspace(cli, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "%.*s/%.*s/definitions",
-                                      STR_ARG(place(cli, "environments")), STR_ARG(environment)),
-                         STR(""), &list, err))
-                return false;
-        out_table(cli, &list, promoted, "Nothing is promoted there.");
-        return true;
+        return profile_need_workspace(cli, err) &&
+               out_list(cli, workspace_path(cli, "environments/%.*s/definitions", STR_ARG(environment)),
+                        STR(""), promoted, "Nothing is promoted there.", err);
 }
 
 /* ---- export and import ------------------------------------------------------------------------------ */
@@ -359,7 +338,7 @@ bool definition_export_run(struct cli *cli, struct err *err)
         struct cli_reply reply;
 
         if (!profile_need_workspace(cli, err) ||
-            !cli_get(cli, &reply, err, "%.*s", STR_ARG(place(cli, "definition-bundle"))))
+            !cli_get(cli, &reply, err, "%.*s", STR_ARG(workspace_path(cli, "definition-bundle"))))
                 return false;
         if (!file.ptr) {
                 out_bytes(reply.text);
@@ -418,7 +397,7 @@ bool definition_import_run(struct cli *cli, struct err *err)
                 return false;
         }
         if (!cli_body_end(cli, &body, &text, err) ||
-            !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(place(cli, "definition-bundle"))))
+            !cli_post(cli, text, &reply, err, "%.*s", STR_ARG(workspace_path(cli, "definition-bundle"))))
                 return false;
         out_table(cli, &reply, columns, "Nothing was imported.");
         return true;

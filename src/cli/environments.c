@@ -16,11 +16,6 @@ static const struct out_column executor_columns[] = {
         {NULL, NULL, 0},
 };
 
-static struct str executors_path(struct cli *cli)
-{
-        return arena_printf(&cli->arena, "/v1/workspaces/%.*s/executors", STR_ARG(cli->profile.workspace));
-}
-
 bool executor_create_run(struct cli *cli, struct err *err)
 {
         struct str file = cli_value(cli, "token-file");
@@ -33,7 +28,7 @@ bool executor_create_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "name", cli_argument(cli, 0));
         cli_body_str(&body, "environment", cli_argument(cli, 1));
         if (!cli_body_end(cli, &body, &text, err) || !profile_need_workspace(cli, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(executors_path(cli))))
+            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(workspace_path(cli, "executors"))))
                 return false;
         token = json_get_string(&made.json, "token");
         if (file.ptr && !file_write_private(file, token, false, err))
@@ -57,12 +52,9 @@ bool executor_create_run(struct cli *cli, struct err *err)
 
 bool executor_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_workspace(cli, err) || !cli_get_all(cli, executors_path(cli), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, executor_columns, "There are no executors.");
-        return true;
+        return profile_need_workspace(cli, err) &&
+               out_list(cli, workspace_path(cli, "executors"), STR(""), executor_columns,
+                        "There are no executors.", err);
 }
 
 bool executor_revoke_run(struct cli *cli, struct err *err)
@@ -70,7 +62,7 @@ bool executor_revoke_run(struct cli *cli, struct err *err)
         struct str id = cli_argument(cli, 0);
 
         if (!profile_need_workspace(cli, err) || !cli_check_id(id, "exe", "executor", err) ||
-            !cli_delete(cli, err, "%.*s/%.*s", STR_ARG(executors_path(cli)), STR_ARG(id)))
+            !cli_delete(cli, err, "%.*s", STR_ARG(workspace_path(cli, "executors/%.*s", STR_ARG(id)))))
                 return false;
         if (!cli->json)
                 printf("Revoked.\n");

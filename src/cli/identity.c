@@ -106,12 +106,7 @@ bool login_run(struct cli *cli, struct err *err)
 
 bool whoami_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply who;
-
-        if (!profile_need_server(cli, err) || !cli_get(cli, &who, err, "/v1/whoami"))
-                return false;
-        out_record(cli, &who, whoami_fields);
-        return true;
+        return profile_need_server(cli, err) && out_show(cli, STR("/v1/whoami"), whoami_fields, err);
 }
 
 /* ---- tenants and workspaces ---- */
@@ -182,12 +177,6 @@ bool tenant_create_run(struct cli *cli, struct err *err)
         return secret_show(cli, json_get_string(&made.json, "api_key"), json_get_string(tenant, "id"),
                            json_get_string(workspace, "id"),
                            json_get_string(json_get(&made.json, "administrator"), "id"), err);
-}
-
-/* "/v1/tenants/ten_…/what" */
-static struct str tenant_path(struct cli *cli, const char *what)
-{
-        return arena_printf(&cli->arena, "/v1/tenants/%.*s/%s", STR_ARG(cli->profile.tenant), what);
 }
 
 /* ---- principals ---- */
@@ -261,7 +250,6 @@ static void put_agent(struct cli *cli, struct cli_body *body)
 bool principal_create_run(struct cli *cli, struct err *err)
 {
         struct cli_body body;
-        struct cli_reply made;
         struct str text;
 
         cli_body_begin(&body);
@@ -273,35 +261,23 @@ bool principal_create_run(struct cli *cli, struct err *err)
                 json_str(&body.w, cli_value_at(cli, "role", n));
         json_array_end(&body.w);
         put_agent(cli, &body);
-        if (!cli_body_end(cli, &body, &text, err) || !profile_need_tenant(cli, err) ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(tenant_path(cli, "principals"))))
-                return false;
-        out_record(cli, &made, principal_columns);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && profile_need_tenant(cli, err) &&
+               out_change(cli, "POST", tenant_path(cli, "principals"), text, principal_columns, err);
 }
 
 bool principal_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_tenant(cli, err) ||
-            !cli_get_all(cli, tenant_path(cli, "principals"), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, principal_columns, "There are no principals.");
-        return true;
+        return profile_need_tenant(cli, err) && out_list(cli, tenant_path(cli, "principals"), STR(""),
+                                                         principal_columns, "There are no principals.", err);
 }
 
 bool principal_disable_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply changed;
         struct str id;
 
-        if (!principal_id(cli, cli_argument(cli, 0), &id, err) ||
-            !cli_post(cli, STR_NULL, &changed, err, "/v1/tenants/%.*s/principals/%.*s/disable",
-                      STR_ARG(cli->profile.tenant), STR_ARG(id)))
-                return false;
-        out_record(cli, &changed, principal_columns);
-        return true;
+        return principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_change(cli, "POST", tenant_path(cli, "principals/%.*s/disable", STR_ARG(id)), STR_NULL,
+                          principal_columns, err);
 }
 
 /* ---- API keys ---- */
@@ -370,17 +346,11 @@ bool key_list_run(struct cli *cli, struct err *err)
                 {"limited to", "scopes", 40},
                 {NULL, NULL, 0},
         };
-        struct cli_reply list;
         struct str id;
 
-        if (!principal_id(cli, cli_argument(cli, 0), &id, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "/v1/tenants/%.*s/principals/%.*s/keys",
-                                      STR_ARG(cli->profile.tenant), STR_ARG(id)),
-                         STR(""), &list, err))
-                return false;
-        out_table(cli, &list, columns, "There are no keys.");
-        return true;
+        return principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_list(cli, tenant_path(cli, "principals/%.*s/keys", STR_ARG(id)), STR(""), columns,
+                        "There are no keys.", err);
 }
 
 bool key_revoke_run(struct cli *cli, struct err *err)

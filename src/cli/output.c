@@ -203,3 +203,35 @@ bool out_ask(const char *question)
         answer[len] = '\0';
         return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
+
+bool out_list(struct cli *cli, struct str path, struct str query, const struct out_column *columns,
+              const char *none, struct err *err)
+{
+        struct cli_reply list;
+
+        if (!cli_get_all(cli, path, query, &list, err))
+                return false;
+        out_table(cli, &list, columns, none);
+        return true;
+}
+
+bool out_show(struct cli *cli, struct str path, const struct out_column *fields, struct err *err)
+{
+        struct cli_reply one;
+
+        if (!cli_get(cli, &one, err, "%.*s", STR_ARG(path)))
+                return false;
+        out_record(cli, &one, fields);
+        return true;
+}
+
+bool out_change(struct cli *cli, const char *method, struct str path, struct str body,
+                const struct out_column *fields, struct err *err)
+{
+        struct cli_reply changed;
+
+        if (!cli_request(cli, method, path, body, &changed, err))
+                return false;
+        out_record(cli, &changed, fields);
+        return true;
+}

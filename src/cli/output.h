@@ -21,6 +21,15 @@ void out_table(struct cli *cli, const struct cli_reply *reply, const struct out_
 void out_record(struct cli *cli, const struct cli_reply *reply, const struct out_column *fields);
 /* The same for a part of an answer, never as JSON. */
 void out_fields(struct cli *cli, const struct json *object, const struct out_column *fields);
+
+/* A call and its answer, shown: a whole collection as a table, one thing as a record, what a change made. */
+BLOCKING_FN bool out_list(struct cli *cli, struct str path, struct str query,
+                          const struct out_column *columns, const char *none, struct err *err) MUST_USE;
+BLOCKING_FN bool out_show(struct cli *cli, struct str path, const struct out_column *fields,
+                          struct err *err) MUST_USE;
+BLOCKING_FN bool out_change(struct cli *cli, const char *method, struct str path, struct str body,
+                            const struct out_column *fields, struct err *err) MUST_USE;
+
 /* A line "title  value" with a text of ours or one that is made visible. */
 void out_line(struct cli *cli, const char *title, struct str value);
 /* As it is, for files and pipes; may be empty. */

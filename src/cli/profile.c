@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -268,4 +269,35 @@ bool profile_need_tenant(const struct cli *cli, struct err *err)
 bool profile_need_workspace(const struct cli *cli, struct err *err)
 {
         return profile_need_server(cli, err) && need(cli->profile.workspace, "workspace", err);
+}
+
+static struct str path_below(struct cli *cli, const char *collection, struct str id, const char *format,
+                             va_list args)
+{
+        char rest[1024];
+
+        (void)vsnprintf(rest, sizeof(rest), format, args);
+        return arena_printf(&cli->arena, "/v1/%s/%.*s/%s", collection, STR_ARG(id), rest);
+}
+
+struct str tenant_path(struct cli *cli, const char *format, ...)
+{
+        struct str path;
+        va_list args;
+
+        va_start(args, format);
+        path = path_below(cli, "tenants", cli->profile.tenant, format, args);
+        va_end(args);
+        return path;
+}
+
+struct str workspace_path(struct cli *cli, const char *format, ...)
+{
+        struct str path;
+        va_list args;
+
+        va_start(args, format);
+        path = path_below(cli, "workspaces", cli->profile.workspace, format, args);
+        va_end(args);
+        return path;
 }

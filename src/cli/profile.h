@@ -29,6 +29,10 @@ bool profile_need_server(const struct cli *cli, struct err *err) MUST_USE;
 bool profile_need_tenant(const struct cli *cli, struct err *err) MUST_USE;
 bool profile_need_workspace(const struct cli *cli, struct err *err) MUST_USE;
 
+/* What the API has of the profile's tenant or workspace: tenant_path(cli, "roles/%.*s", …). In the arena. */
+struct str tenant_path(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+struct str workspace_path(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* The whole file; ERR_SYSTEM. With `private`, one that others can read is refused. */
 bool file_read(struct arena *arena, struct str path, bool private, size_t cap_bytes, struct str *ret,
                struct err *err) MUST_USE;

@@ -23,12 +23,6 @@ static const struct out_column columns[] = {
         {NULL, NULL, 0},
 };
 
-static struct str keys_path(struct cli *cli)
-{
-        return arena_printf(&cli->arena, "/v1/workspaces/%.*s/provider-keys",
-                            STR_ARG(cli->profile.workspace));
-}
-
 /* A line of standard input, unseen when that is a terminal. */
 static bool read_line(struct arena *secrets, struct str *ret, struct err *err)
 {
@@ -114,7 +108,7 @@ bool provider_key_add_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "name", cli_argument(cli, 1));
         cli_body_str(&body, "base_url", cli_value(cli, "base-url"));
         cli_body_str(&body, "secret", secret);
-        if (!send(cli, &body, keys_path(cli), &reply, err))
+        if (!send(cli, &body, workspace_path(cli, "provider-keys"), &reply, err))
                 return false;
         show(cli, &reply);
         return true;
@@ -126,7 +120,7 @@ static bool one_path(struct cli *cli, const char *tail, struct str *ret, struct 
 
         if (!profile_need_workspace(cli, err) || !cli_check_id(id, "pvk", "provider key", err))
                 return false;
-        *ret = arena_printf(&cli->arena, "%.*s/%.*s%s", STR_ARG(keys_path(cli)), STR_ARG(id), tail);
+        *ret = workspace_path(cli, "provider-keys/%.*s%s", STR_ARG(id), tail);
         return arena_check(&cli->arena, err);
 }
 
@@ -162,12 +156,9 @@ bool provider_key_show_run(struct cli *cli, struct err *err)
 
 bool provider_key_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
-
-        if (!profile_need_workspace(cli, err) || !cli_get_all(cli, keys_path(cli), STR(""), &list, err))
-                return false;
-        out_table(cli, &list, columns, "There are no keys of model providers.");
-        return true;
+        return profile_need_workspace(cli, err) &&
+               out_list(cli, workspace_path(cli, "provider-keys"), STR(""), columns,
+                        "There are no keys of model providers.", err);
 }
 
 bool provider_key_revoke_run(struct cli *cli, struct err *err)

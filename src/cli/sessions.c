@@ -44,17 +44,11 @@ bool logout_run(struct cli *cli, struct err *err)
 
 bool session_list_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply list;
         struct str id;
 
-        if (!whose(cli, 0, &id, err) ||
-            !cli_get_all(cli,
-                         arena_printf(&cli->arena, "/v1/tenants/%.*s/principals/%.*s/sessions",
-                                      STR_ARG(cli->profile.tenant), STR_ARG(id)),
-                         STR(""), &list, err))
-                return false;
-        out_table(cli, &list, session_columns, "There are no sessions.");
-        return true;
+        return whose(cli, 0, &id, err) &&
+               out_list(cli, tenant_path(cli, "principals/%.*s/sessions", STR_ARG(id)), STR(""),
+                        session_columns, "There are no sessions.", err);
 }
 
 bool session_revoke_run(struct cli *cli, struct err *err)
@@ -66,9 +60,7 @@ bool session_revoke_run(struct cli *cli, struct err *err)
         if (!whose(cli, 1, &id, err))
                 return false;
         if (str_is(session, "all")) {
-                if (!cli_request(cli, "DELETE",
-                                 arena_printf(&cli->arena, "/v1/tenants/%.*s/principals/%.*s/sessions",
-                                              STR_ARG(cli->profile.tenant), STR_ARG(id)),
+                if (!cli_request(cli, "DELETE", tenant_path(cli, "principals/%.*s/sessions", STR_ARG(id)),
                                  STR_NULL, &reply, err))
                         return false;
                 if (cli->json)
@@ -119,21 +111,16 @@ static const struct out_column client_fields[] = {
 
 bool token_client_show_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply client;
         struct str id;
 
-        if (!principal_id(cli, cli_argument(cli, 0), &id, err) ||
-            !cli_get(cli, &client, err, "/v1/tenants/%.*s/principals/%.*s/token-client",
-                     STR_ARG(cli->profile.tenant), STR_ARG(id)))
-                return false;
-        out_record(cli, &client, client_fields);
-        return true;
+        return principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_show(cli, tenant_path(cli, "principals/%.*s/token-client", STR_ARG(id)), client_fields,
+                        err);
 }
 
 bool token_client_set_run(struct cli *cli, struct err *err)
 {
         struct str file = cli_value(cli, "jwks");
-        struct cli_reply client;
         struct cli_body body;
         struct json keys;
         struct str text;
@@ -152,10 +139,7 @@ bool token_client_set_run(struct cli *cli, struct err *err)
         cli_body_str(&body, "workspace", cli_value(cli, "bind"));
         cli_body_str(&body, "agent_scope", cli_value(cli, "agent-scope"));
         cli_body_str(&body, "risk_tier", cli_value(cli, "risk-tier"));
-        if (!cli_body_end(cli, &body, &text, err) || !principal_id(cli, cli_argument(cli, 0), &id, err) ||
-            !cli_put(cli, text, &client, err, "/v1/tenants/%.*s/principals/%.*s/token-client",
-                     STR_ARG(cli->profile.tenant), STR_ARG(id)))
-                return false;
-        out_record(cli, &client, client_fields);
-        return true;
+        return cli_body_end(cli, &body, &text, err) && principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_change(cli, "PUT", tenant_path(cli, "principals/%.*s/token-client", STR_ARG(id)), text,
+                          client_fields, err);
 }

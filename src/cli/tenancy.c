@@ -58,7 +58,7 @@ static struct str collection(struct cli *cli, const struct kind *kind)
 {
         if (kind->platform)
                 return STR("/v1/tenants");
-        return arena_printf(&cli->arena, "/v1/tenants/%.*s/%s", STR_ARG(cli->profile.tenant), kind->plural);
+        return tenant_path(cli, "%s", kind->plural);
 }
 
 static struct str path_of(struct cli *cli, const struct kind *kind, struct str id)
@@ -198,32 +198,23 @@ static bool need(struct cli *cli, const struct kind *kind, struct err *err)
 
 static bool list(struct cli *cli, const struct kind *kind, const struct out_column *columns, struct err *err)
 {
-        struct cli_reply reply;
-
-        if (!need(cli, kind, err) ||
-            !cli_get_all(cli, collection(cli, kind), selector_query(cli), &reply, err))
-                return false;
-        out_table(cli, &reply, columns, "There are none.");
-        return true;
+        return need(cli, kind, err) &&
+               out_list(cli, collection(cli, kind), selector_query(cli), columns, "There are none.", err);
 }
 
 static bool show(struct cli *cli, const struct kind *kind, struct err *err)
 {
-        struct cli_reply reply;
         struct str id;
 
-        if (!need(cli, kind, err) || !find_id(cli, kind, cli_argument(cli, 0), &id, err) ||
-            !cli_get(cli, &reply, err, "%.*s", STR_ARG(path_of(cli, kind, id))))
-                return false;
-        out_record(cli, &reply, kind->columns);
-        return true;
+        return need(cli, kind, err) && find_id(cli, kind, cli_argument(cli, 0), &id, err) &&
+               out_show(cli, path_of(cli, kind, id), kind->columns, err);
 }
 
 /* Changes what was just read, and nothing that came between; --version names what was read before. */
 static bool update(struct cli *cli, const struct kind *kind, struct err *err)
 {
         struct str owner = cli_value(cli, "owner"), version = cli_value(cli, "version"), text, id;
-        struct cli_reply now, changed;
+        struct cli_reply now;
         struct cli_body body;
         int64_t seen = 0;
         bool ok;
@@ -243,27 +234,21 @@ static bool update(struct cli *cli, const struct kind *kind, struct err *err)
         if (!cli_body_end(cli, &body, &text, ok ? err : &(struct err){0}) || !ok)
                 return false;
         cli->if_match = arena_printf(&cli->arena, "\"%lld\"", (long long)seen);
-        if (!cli_request(cli, "PATCH", path_of(cli, kind, id), text, &changed, err))
-                return false;
-        out_record(cli, &changed, kind->columns);
-        return true;
+        return out_change(cli, "PATCH", path_of(cli, kind, id), text, kind->columns, err);
 }
 
 static bool set_state(struct cli *cli, const struct kind *kind, const char *verb, struct err *err)
 {
-        struct cli_reply reply;
         struct str id;
 
-        if (!need(cli, kind, err) || !find_id(cli, kind, cli_argument(cli, 0), &id, err) ||
-            !cli_post(cli, STR_NULL, &reply, err, "%.*s/%s", STR_ARG(path_of(cli, kind, id)), verb))
-                return false;
-        out_record(cli, &reply, kind->columns);
-        return true;
+        return need(cli, kind, err) && find_id(cli, kind, cli_argument(cli, 0), &id, err) &&
+               out_change(cli, "POST",
+                          arena_printf(&cli->arena, "%.*s/%s", STR_ARG(path_of(cli, kind, id)), verb),
+                          STR_NULL, kind->columns, err);
 }
 
 static bool create(struct cli *cli, const struct kind *kind, struct str organization, struct err *err)
 {
-        struct cli_reply made;
         struct cli_body body;
         struct str text;
         bool ok;
@@ -275,11 +260,8 @@ static bool create(struct cli *cli, const struct kind *kind, struct str organiza
         cli_body_str(&body, "owner", cli_value(cli, "owner"));
         put_mode(cli, &body);
         ok = put_labels(cli, &body, NULL, err);
-        if (!cli_body_end(cli, &body, &text, ok ? err : &(struct err){0}) || !ok ||
-            !cli_post(cli, text, &made, err, "%.*s", STR_ARG(collection(cli, kind))))
-                return false;
-        out_record(cli, &made, kind->columns);
-        return true;
+        return cli_body_end(cli, &body, &text, ok ? err : &(struct err){0}) && ok &&
+               out_change(cli, "POST", collection(cli, kind), text, kind->columns, err);
 }
 
 /* ---- the commands ------------------------------------------------------------------------------ */
