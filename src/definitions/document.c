@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "definitions/document.h"
 
+#include "base/yaml.h"
+
 #include <libfyaml.h>
 #include <math.h>
 #include <stdarg.h>
@@ -336,11 +338,9 @@ static void on_end(struct reader *r)
         r->has_key = false;
 }
 
-static void on_event(struct reader *r, struct fy_event *event)
+static bool on_event(void *arg, struct fy_event *event, int line, int column)
 {
-        const struct fy_mark *mark = fy_event_start_mark(event);
-        int line = mark ? mark->line + 1 : 0;
-        int column = mark ? mark->column + 1 : 0;
+        struct reader *r = arg;
 
         switch (event->type) {
         case FYET_DOCUMENT_START:
@@ -368,14 +368,7 @@ static void on_event(struct reader *r, struct fy_event *event)
         default:
                 break;
         }
-}
-
-static void on_diagnosis(struct fy_diag *diag, void *user, const char *text, size_t len)
-{
-        struct reader *r = user;
-
-        (void)diag;
-        buf_append(&r->diagnosis, text, len);
+        return !stopped(r);
 }
 
 /* libfyaml's first line is "<source>:12:3: error: message". */
@@ -397,32 +390,12 @@ static void tell_diagnosis(struct reader *r)
 
 static void parse(struct reader *r, struct str text)
 {
-        struct fy_diag_cfg diag_config;
-        struct fy_parse_cfg config = {.flags = FYPCF_DEFAULT_PARSE};
-        struct fy_parser *parser;
-        struct fy_event *event;
+        enum yaml_outcome outcome = yaml_read(text, on_event, r, &r->diagnosis);
 
-        fy_diag_cfg_default(&diag_config);
-        diag_config.fp = NULL;
-        diag_config.output_fn = on_diagnosis;
-        diag_config.user = r;
-        diag_config.colorize = false;
-        config.diag = fy_diag_create(&diag_config);
-        parser = config.diag ? fy_parser_create(&config) : NULL;
-        if (!parser || fy_parser_set_string(parser, text.ptr, text.len) != 0) {
+        if (outcome == YAML_NO_MEMORY)
                 complain(r, 0, 0, "no memory to read it");
-        } else {
-                while (!stopped(r) && (event = fy_parser_parse(parser))) {
-                        on_event(r, event);
-                        fy_parser_event_free(parser, event);
-                }
-                if (!stopped(r) && fy_parser_get_stream_error(parser))
-                        tell_diagnosis(r);
-        }
-        if (parser)
-                fy_parser_destroy(parser);
-        if (config.diag)
-                fy_diag_destroy(config.diag);
+        else if (outcome == YAML_INVALID && !stopped(r))
+                tell_diagnosis(r);
 }
 
 const struct node *document_read(struct str text, struct problems *problems)

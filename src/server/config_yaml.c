@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config_yaml.h"
 
+#include "base/yaml.h"
+
 #include <libfyaml.h>
 #include <stdio.h>
 
@@ -90,11 +92,11 @@ static void on_mapping(struct reader *r, int line)
         r->has_key = false;
 }
 
-static void on_event(struct reader *r, struct fy_event *event)
+static bool on_event(void *arg, struct fy_event *event, int line, int column)
 {
-        const struct fy_mark *mark = fy_event_start_mark(event);
-        int line = mark ? mark->line + 1 : 0;
+        struct reader *r = arg;
 
+        (void)column;
         switch (event->type) {
         case FYET_SCALAR:
                 on_scalar(r, event, line);
@@ -116,48 +118,20 @@ static void on_event(struct reader *r, struct fy_event *event)
         default:
                 break;
         }
-}
-
-static void on_diagnosis(struct fy_diag *diag, void *user, const char *text, size_t len)
-{
-        struct reader *r = user;
-
-        (void)diag;
-        buf_append(&r->diagnosis, text, len);
-}
-
-static bool parse(struct reader *r, struct str text)
-{
-        struct fy_diag_cfg diag_config;
-        struct fy_parse_cfg config = {.flags = FYPCF_DEFAULT_PARSE};
-        struct fy_parser *parser;
-        struct fy_event *event;
-
-        fy_diag_cfg_default(&diag_config);
-        diag_config.fp = NULL;
-        diag_config.output_fn = on_diagnosis;
-        diag_config.user = r;
-        diag_config.colorize = false;
-        config.diag = fy_diag_create(&diag_config);
-        parser = config.diag ? fy_parser_create(&config) : NULL;
-        if (!parser || fy_parser_set_string(parser, text.ptr, text.len) != 0) {
-                complain(r, 0, "no memory to read it");
-        } else {
-                while (r->ok && (event = fy_parser_parse(parser))) {
-                        on_event(r, event);
-                        fy_parser_event_free(parser, event);
-                }
-                if (fy_parser_get_stream_error(parser)) {
-                        buf_printf(r->problems, "%s: not valid YAML: %.*s\n", r->file_name,
-                                   STR_ARG(str_trim(buf_str(&r->diagnosis))));
-                        r->ok = false;
-                }
-        }
-        if (parser)
-                fy_parser_destroy(parser);
-        if (config.diag)
-                fy_diag_destroy(config.diag);
         return r->ok;
+}
+
+static void parse(struct reader *r, struct str text)
+{
+        enum yaml_outcome outcome = yaml_read(text, on_event, r, &r->diagnosis);
+
+        if (outcome == YAML_NO_MEMORY)
+                complain(r, 0, "no memory to read it");
+        if (outcome == YAML_INVALID) {
+                buf_printf(r->problems, "%s: not valid YAML: %.*s\n", r->file_name,
+                           STR_ARG(str_trim(buf_str(&r->diagnosis))));
+                r->ok = false;
+        }
 }
 
 bool config_yaml_read(struct arena *arena, struct str text, const char *file_name,
@@ -170,7 +144,7 @@ bool config_yaml_read(struct arena *arena, struct str text, const char *file_nam
         if (!str_is_utf8(text))
                 complain(&r, 0, "not UTF-8");
         else if (text.len > 0)
-                (void)parse(&r, text);
+                parse(&r, text);
         buf_done(&r.diagnosis);
         if (arena_failed(arena))
                 complain(&r, 0, "larger than a configuration may be");
