@@ -52,6 +52,6 @@ def test_two_tenants_sign_in_through_two_issuers(tmp_path, modules, chromium):
                                                 "CHROMIUM": chromium, "NODE_EXTRA_CA_CERTS": str(certificate),
                                                 "NODE_NO_WARNINGS": "1", "HOME": str(tmp_path)})
         assert done.returncode == 0, process.text[-5000:] + done.stdout + done.stderr
-        assert done.stdout.count("ok: ") == 8, done.stdout
+        assert done.stdout.count("ok: ") == 9, done.stdout
     finally:
         assert process.stop() == 0, process.text

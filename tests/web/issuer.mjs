@@ -42,7 +42,7 @@ export async function makeIssuer(tenant, number) {
       backchannel_logout_uri: realm.backchannel_logout_uri,
       backchannel_logout_session_required: true,
     }],
-    claims: { openid: ['sub', 'sid'], profile: ['name'], email: ['email'], roles: ['roles'] },
+    claims: { openid: ['sub', 'sid', 'amr'], profile: ['name'], email: ['email'], roles: ['roles'] },
     conformIdTokenClaims: false,
     features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
     cookies: { keys: [randomBytes(16).toString('hex')] },
@@ -53,6 +53,10 @@ export async function makeIssuer(tenant, number) {
       };
     },
   });
+  // Whoever was asked has shown two factors; when, it says only where that is asked for (max_age).
+  const finished = provider.interactionFinished.bind(provider);
+  provider.interactionFinished = (request, reply, result, options) => finished(request, reply,
+    result.login ? { ...result, login: { ...result.login, amr: ['pwd', 'otp', 'mfa'] } } : result, options);
   provider.on('server_error', (_, error) => console.log(`issuer ${number}: ${error}`));
   provider.on('backchannel.error', (_, error) => console.log(`issuer ${number}: back-channel: ${error}`));
   listener.on('request', provider.callback());

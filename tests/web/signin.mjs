@@ -56,6 +56,21 @@ try {
   assert.equal(await again.locator('#principal').textContent(), contexts[0].principal);
   held('a second sign-in is the same person');
 
+  // For a fresh second factor the issuer asks again, although it knows the browser.
+  const before = (await contexts[0].context.cookies(server)).find((c) => c.name === '__Host-countersign').value;
+  await again.goto(`${server}/account/sessions`);
+  assert.equal(await again.getByText('Second factor shown').count(), 0);
+  await again.goto(`${server}/account/step-up?return_to=/account/sessions`);
+  await again.getByRole('link', { name: /Show it at corp-0/ }).click();
+  await again.locator('input[name=login]').fill('alice');
+  await again.locator('input[name=password]').fill('anything');
+  await again.locator('button[type=submit]').click();
+  await again.waitForURL(`${server}/account/sessions`);
+  assert.equal(await again.getByText('Second factor shown').count(), 1);
+  const after = (await contexts[0].context.cookies(server)).find((c) => c.name === '__Host-countersign').value;
+  assert.notEqual(after, before);
+  held('the second factor is shown again at the issuer');
+
   // A page of ours in a frame, or sending a form from elsewhere, is refused by the browser itself.
   const reply = await again.goto(`${server}/account`);
   const policy = reply.headers()['content-security-policy'];
