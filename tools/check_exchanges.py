@@ -8,7 +8,8 @@ FOLDER has files with a JSON line for each exchange, written by servers built
 with -Dtest_hooks=true when COUNTERSIGN_EXCHANGE_LOG names the file. Every reply
 must have a status, a media type and a body that api/openapi.yaml describes for
 its operation; every operation must have been answered with success, and must
-have been refused, at least once.
+have been refused, at least once; and whatever a person does through the API the
+command line must have done too.
 """
 import base64
 import collections
@@ -18,6 +19,22 @@ import sys
 
 import jsonschema
 import yaml
+
+# What the command line has no use for, and who has.
+NOT_FOR_THE_COMMAND_LINE = {
+    'action_claim': 'executors', 'action_output_append': 'executors', 'action_report': 'executors',
+    'executor_enrol': 'executors', 'resolution_answer': 'executors', 'work_next': 'executors',
+    'authzen_configuration_get': 'other programs, which ask in AuthZEN', 'authzen_evaluate': 'other programs',
+    'authzen_evaluate_all': 'other programs',
+    'contract_get': 'readers of the contract',
+    'health_get': 'probes', 'ready_get': 'probes', 'metrics_get': 'Prometheus',
+    'log_checkpoint_get': 'clients of tiled logs', 'log_tile_get': 'clients of tiled logs',
+    'passkey_begin': 'a browser, which reaches the authenticator',
+    'passkey_create': 'a browser, which reaches the authenticator',
+    'policy_protection_get': 'administrators of several tenants; policy list says it too',
+    'realm_logout': 'the issuer, behind the browser',
+    'workspace_get': 'who knows a workspace and not its tenant; workspace get asks the tenant',
+}
 
 METHODS = ('get', 'post', 'put', 'patch', 'delete')
 
@@ -116,6 +133,7 @@ def main():
         name = exchange['operation']
         if name in seen:
             seen[name]['success' if exchange['status'] < 400 else 'refusal'] += 1
+            seen[name]['command line'] += exchange['cli'] and exchange['status'] < 400
         problems = contract.problems(exchange)
         right += not problems
         wrong += [f'{place}: {name or "(no operation)"} {exchange["status"]}: {p}' for p in problems]
@@ -125,6 +143,13 @@ def main():
                 right += 1
             else:
                 wrong.append(f'{name}: no test ended with a {kind}')
+        if 'pages' in contract.operations[name]['tags'] or name in NOT_FOR_THE_COMMAND_LINE:
+            continue
+        right += bool(seen[name]['command line'])
+        if not seen[name]['command line']:
+            wrong.append(f'{name}: no command reached it')
+    wrong += [f'{name}: the contract has no such operation' for name in NOT_FOR_THE_COMMAND_LINE
+              if name not in contract.operations]
     for line in wrong[:200]:
         print(line)
     print(f'{right} passed, {len(wrong)} failed, 0 skipped')

@@ -27,6 +27,7 @@ bool workspace_archive_run(struct cli *cli, struct err *err) MUST_USE;
 bool workspace_list_run(struct cli *cli, struct err *err) MUST_USE;
 bool principal_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool principal_list_run(struct cli *cli, struct err *err) MUST_USE;
+bool principal_show_run(struct cli *cli, struct err *err) MUST_USE;
 bool principal_disable_run(struct cli *cli, struct err *err) MUST_USE;
 bool key_create_run(struct cli *cli, struct err *err) MUST_USE;
 bool key_list_run(struct cli *cli, struct err *err) MUST_USE;

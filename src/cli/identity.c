@@ -271,6 +271,14 @@ bool principal_list_run(struct cli *cli, struct err *err)
                                                          principal_columns, "There are no principals.", err);
 }
 
+bool principal_show_run(struct cli *cli, struct err *err)
+{
+        struct str id;
+
+        return principal_id(cli, cli_argument(cli, 0), &id, err) &&
+               out_show(cli, tenant_path(cli, "principals/%.*s", STR_ARG(id)), principal_columns, err);
+}
+
 bool principal_disable_run(struct cli *cli, struct err *err)
 {
         struct str id;

@@ -92,7 +92,7 @@ bool call_encode(struct call *call, struct buf *buf, struct err *err)
 
 /*
  * For tools/check_exchanges.py, which holds every reply against the contract
- * and tells which operations no test has used.
+ * and tells which operations no test has used, or none through the command line.
  */
 static void record(struct call *call, int status, const char *media, struct str body)
 {
@@ -109,6 +109,8 @@ static void record(struct call *call, int status, const char *media, struct str 
         json_field_c(&w, "operation", call->route ? call->route->operation : "");
         json_field_int(&w, "status", status);
         json_field_c(&w, "content_type", media ? media : "");
+        json_field_bool(&w, "cli",
+                        str_eq(http_exchange_header(call->x, STR("User-Agent")), STR("countersign-cli")));
         json_key(&w, "body");
         json_base64(&w, body);
         json_object_end(&w);
