@@ -1,170 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log over the store: what is appended is provable, and no fork is ever signed. */
-#include "store/test/fixture.h"
+/* The log over the store: what is appended is provable. */
+#include "log/test_bench.h"
 
-#include "base/base64.h"
 #include "base/heap.h"
 #include "base/json.h"
-#include "log/audit.h"
-#include "log/log.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-static const struct cell_ref cell = {STR("ten_a"), STR("eu")};
-static const struct cell_ref other_cell = {STR("ten_b"), STR("eu")};
-
-static struct err err;
-
-struct bench {
-        struct fixture *fixture;
-        struct envelope *envelope;
-        struct log_signer signer;
-        struct arena arena;
-};
-
-static int setup(void **state)
-{
-        struct bench *bench = calloc(1, sizeof(*bench));
-        assert_non_null(bench);
-        bench->fixture = fixture_new(NULL);
-        fixture_cell(bench->fixture, &cell);
-        fixture_cell(bench->fixture, &other_cell);
-        assert_true(envelope_open_ephemeral(&bench->envelope, &err));
-        bench->signer = (struct log_signer){bench->envelope, "logs.example"};
-        arena_init(&bench->arena, 256 << 20);
-        *state = bench;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct bench *bench = *state;
-        arena_done(&bench->arena);
-        envelope_free(bench->envelope);
-        fixture_free(bench->fixture);
-        free(bench);
-        return 0;
-}
-
-static void must(bool ok)
-{
-        if (!ok)
-                fail_msg("%s: %s", err_name(err.code), err.message);
-}
-
-/* ---- work for transactions ------------------------------------------------------------------- */
-
-struct append {
-        const char *text; /* a prefix of the leaves */
-        uint64_t from, count;
-        bool fail; /* at the end */
-        struct log_position last;
-};
-
-static bool append_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct append *append = arg;
-        for (uint64_t i = 0; i < append->count; i++) {
-                char leaf[64];
-                int len = snprintf(leaf, sizeof(leaf), "%s %llu", append->text,
-                                   (unsigned long long)(append->from + i));
-                if (!log_append_raw(tx, str_make(leaf, (size_t)len), &append->last, error))
-                        return false;
-        }
-        return !append->fail || err_set(error, ERR_CONFLICT, "as the test asked");
-}
-
-static struct log_position append(struct bench *bench, const char *text, uint64_t from, uint64_t count)
-{
-        struct append work = {.text = text, .from = from, .count = count};
-        must(store_write(bench->fixture->store, &cell, NULL, append_work, &work, &err));
-        return work.last;
-}
-
-struct query {
-        struct arena *arena;
-        int64_t epoch;
-        uint64_t seq, size;
-        struct tlog_tile tile;
-        struct buf *buf;
-        struct log_head head;
-        struct str leaf;
-        struct sha256 root;
-        struct log_export export;
-};
-
-static bool head_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_head(tx, query->epoch, &query->head, error);
-}
-
-static bool entry_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_entry(tx, query->epoch, query->seq, &query->leaf, error);
-}
-
-static bool tile_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_tile(tx, query->epoch, &query->tile, query->buf, error);
-}
-
-static bool root_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_root(tx, query->epoch, query->size, &query->root, error);
-}
-
-static bool receipt_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_receipt(tx, query->epoch, query->seq, query->buf, error);
-}
-
-static bool export_begin_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_export_begin(tx, query->epoch, &query->export, query->buf, error);
-}
-
-static bool export_next_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct query *query = arg;
-        return log_export_next(tx, &query->export, query->buf, error);
-}
-
-static bool read_log(struct bench *bench, store_work work, struct query *query)
-{
-        return store_read(bench->fixture->store, &cell, &bench->arena, work, query, &err);
-}
-
-static struct log_head head_of(struct bench *bench, int64_t epoch)
-{
-        struct query query = {.epoch = epoch};
-        must(read_log(bench, head_work, &query));
-        return query.head;
-}
-
-static struct str checkpoint(struct bench *bench)
-{
-        struct str note = STR_NULL;
-        must(log_checkpoint(&bench->signer, bench->fixture->store, &cell, &bench->arena, &note, &err));
-        return note;
-}
-
-/* Opens the current epoch's note with the key that the head shows. */
-static struct tlog_checkpoint open_note(struct bench *bench, struct str note)
-{
-        struct note_verifier verifier;
-        struct tlog_checkpoint ret;
-        must(note_verifier_parse(head_of(bench, 0).vkey, &verifier, &err));
-        must(tlog_checkpoint_verify(&bench->arena, note, &verifier, &ret, &err));
-        return ret;
-}
 
 /* ---- events ----------------------------------------------------------------------------------- */
 
@@ -504,25 +345,6 @@ static void every_entry_has_a_receipt_once_a_checkpoint_reaches_it(void **state)
         assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
-static void export_all(struct bench *bench, int64_t epoch, struct buf *all)
-{
-        struct query query = {.epoch = epoch, .buf = all};
-        must(read_log(bench, export_begin_work, &query));
-        while (query.export.next < query.export.size)
-                must(read_log(bench, export_next_work, &query));
-}
-
-static void verify_export(struct str bytes, struct str vkey, uint64_t size)
-{
-        FILE *file = fmemopen((char *)bytes.ptr, bytes.len, "r");
-        assert_non_null(file);
-        struct audit_input input = audit_input_file(file);
-        struct audit_report report;
-        must(audit_verify_export(&input, vkey, &report, &err));
-        assert_int_equal(report.entries, size);
-        fclose(file);
-}
-
 static void an_export_verifies_offline(void **state)
 {
         struct bench *bench = *state;
@@ -548,157 +370,6 @@ static void an_export_verifies_offline(void **state)
 }
 
 /* ---- a cell that lost what was signed ------------------------------------------------------------ */
-
-static void cell_path(const struct bench *bench, char *ret_path, size_t size)
-{
-        snprintf(ret_path, size, "%s/cells/eu/ten_a.db", bench->fixture->folder);
-}
-
-/* On PostgreSQL one cell is not put back by itself: the database's own tools put all of it back. */
-static void only_with_files(void)
-{
-        if (fixture_on_postgres()) {
-                print_message("skipped: it puts back a cell's file, and PostgreSQL has none\n");
-                skip();
-        }
-}
-
-/* Puts the cell's file back to the copy, as a careless restore does. */
-static void restore(struct bench *bench, const char *copy)
-{
-        char path[512], side[600];
-        cell_path(bench, path, sizeof(path));
-        store_close(bench->fixture->store);
-        snprintf(side, sizeof(side), "%s-wal", path);
-        unlink(side);
-        snprintf(side, sizeof(side), "%s-shm", path);
-        unlink(side);
-        assert_int_equal(rename(copy, path), 0);
-        fixture_open(bench->fixture);
-}
-
-static void snapshot(struct bench *bench, char *ret_copy, size_t size)
-{
-        snprintf(ret_copy, size, "%s/copy.db", bench->fixture->folder);
-        must(store_cell_snapshot(bench->fixture->store, &cell, ret_copy, &err));
-}
-
-/* The first entry of epoch 2 names the code. */
-static void expect_second_epoch(struct bench *bench, const char *code)
-{
-        struct tlog_checkpoint head = open_note(bench, checkpoint(bench));
-        assert_true(str_is(head.origin, "logs.example/ten_a/eu/2"));
-        struct query query = {.epoch = 2, .seq = 0};
-        must(read_log(bench, entry_work, &query));
-        assert_true(str_find_str(query.leaf, str_from(code)) >= 0);
-        assert_true(str_find_str(query.leaf, STR("\"operation\":\"log.epoch.open\"")) >= 0);
-}
-
-static void a_cell_that_went_back_opens_a_new_epoch(void **state)
-{
-        struct bench *bench = *state;
-        char copy[512];
-        only_with_files();
-        append(bench, "entry", 0, 10);
-        struct str first = checkpoint(bench);
-        snapshot(bench, copy, sizeof(copy));
-        append(bench, "entry", 10, 10);
-        checkpoint(bench);
-        struct str vkey = head_of(bench, 1).vkey;
-        restore(bench, copy);
-        expect_second_epoch(bench, "LOG_WENT_BACK");
-        /* What was signed before is served as it was, and nothing more is signed for it. */
-        struct log_head old = head_of(bench, 1);
-        assert_int_equal(old.signed_size, 10);
-        assert_true(str_eq(old.note, first));
-        BUF_SCOPED all;
-        buf_init(&all, 1 << 20);
-        export_all(bench, 1, &all);
-        verify_export(buf_str(&all), vkey, 10);
-        assert_int_equal(append(bench, "entry", 0, 1).epoch, 2);
-        assert_int_equal(open_note(bench, checkpoint(bench)).size, 2);
-}
-
-static void a_cell_that_went_back_and_grew_another_way_opens_a_new_epoch(void **state)
-{
-        struct bench *bench = *state;
-        char copy[512];
-        only_with_files();
-        append(bench, "entry", 0, 10);
-        checkpoint(bench);
-        snapshot(bench, copy, sizeof(copy));
-        append(bench, "entry", 10, 10);
-        checkpoint(bench);
-        restore(bench, copy);
-        append(bench, "another", 10, 30);
-        expect_second_epoch(bench, "LOG_FORKED");
-}
-
-static void a_cell_that_lost_its_epoch_does_not_reuse_it(void **state)
-{
-        struct bench *bench = *state;
-        char copy[512];
-        only_with_files();
-        snapshot(bench, copy, sizeof(copy));
-        append(bench, "entry", 0, 10);
-        checkpoint(bench);
-        restore(bench, copy);
-        expect_second_epoch(bench, "LOG_WENT_BACK");
-}
-
-static void a_cell_that_lost_only_unsigned_entries_continues(void **state)
-{
-        struct bench *bench = *state;
-        char copy[512];
-        only_with_files();
-        append(bench, "entry", 0, 10);
-        checkpoint(bench);
-        snapshot(bench, copy, sizeof(copy));
-        append(bench, "entry", 10, 10);
-        restore(bench, copy);
-        append(bench, "entry", 10, 3);
-        struct tlog_checkpoint head = open_note(bench, checkpoint(bench));
-        assert_int_equal(head.size, 13);
-        assert_true(str_is(head.origin, "logs.example/ten_a/eu/1"));
-}
-
-static void a_failure_after_the_high_water_costs_nothing(void **state)
-{
-        struct bench *bench = *state;
-        append(bench, "entry", 0, 10);
-        checkpoint(bench);
-        append(bench, "entry", 10, 10);
-        /* The key cannot be unwrapped: it fails after the high water was raised to 20. */
-        struct envelope *wrong = NULL;
-        must(envelope_open_ephemeral(&wrong, &err));
-        struct log_signer signer = {wrong, "logs.example"};
-        struct str note;
-        assert_false(log_checkpoint(&signer, bench->fixture->store, &cell, &bench->arena, &note, &err));
-        envelope_free(wrong);
-        assert_int_equal(head_of(bench, 0).signed_size, 10);
-        struct tlog_checkpoint head = open_note(bench, checkpoint(bench));
-        assert_int_equal(head.size, 20);
-        assert_true(str_is(head.origin, "logs.example/ten_a/eu/1"));
-}
-
-static void a_log_keeps_its_key_while_the_root_key_rotates(void **state)
-{
-        struct bench *bench = *state;
-        char path[512];
-        struct str vkey = STR_NULL;
-        snprintf(path, sizeof(path), "%s/root.key", bench->fixture->folder);
-        for (uint64_t rotation = 0; rotation < 4; rotation++) {
-                envelope_free(bench->envelope);
-                must(envelope_open(path, &bench->envelope, &err));
-                bench->signer.envelope = bench->envelope;
-                append(bench, "entry", rotation, 1);
-                assert_int_equal(open_note(bench, checkpoint(bench)).size, rotation + 1);
-                if (rotation > 0)
-                        assert_true(str_eq(vkey, head_of(bench, 0).vkey));
-                vkey = head_of(bench, 0).vkey;
-                must(envelope_rotate_file(path, &err));
-        }
-}
 
 /* ---- at once ------------------------------------------------------------------------------------- */
 
@@ -767,8 +438,6 @@ static void cells_have_logs_of_their_own(void **state)
         assert_true(str_starts(mine, STR("logs.example/ten_a/eu/1\n3\n")));
 }
 
-#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -783,14 +452,9 @@ int main(void)
                 LOG_TEST(checkpoints_cover_what_is_durable_and_stay_until_the_log_grows),
                 LOG_TEST(every_entry_has_a_receipt_once_a_checkpoint_reaches_it),
                 LOG_TEST(an_export_verifies_offline),
-                LOG_TEST(a_cell_that_went_back_opens_a_new_epoch),
-                LOG_TEST(a_cell_that_went_back_and_grew_another_way_opens_a_new_epoch),
-                LOG_TEST(a_cell_that_lost_its_epoch_does_not_reuse_it),
-                LOG_TEST(a_cell_that_lost_only_unsigned_entries_continues),
-                LOG_TEST(a_failure_after_the_high_water_costs_nothing),
-                LOG_TEST(a_log_keeps_its_key_while_the_root_key_rotates),
                 LOG_TEST(checkpoints_made_at_once_are_all_of_one_tree),
                 LOG_TEST(cells_have_logs_of_their_own),
         };
+
         return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }
