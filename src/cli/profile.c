@@ -271,8 +271,8 @@ bool profile_need_workspace(const struct cli *cli, struct err *err)
         return profile_need_server(cli, err) && need(cli->profile.workspace, "workspace", err);
 }
 
-static struct str path_below(struct cli *cli, const char *collection, struct str id, const char *format,
-                             va_list args)
+static struct str PRINTF_LIKE(4, 0)
+        path_below(struct cli *cli, const char *collection, struct str id, const char *format, va_list args)
 {
         char rest[1024];
 
