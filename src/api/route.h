@@ -50,7 +50,7 @@ struct api_route {
         bool idempotent;
         bool body_required;
         bool late;    /* the handler knows more of the resource, and asks access_check_resource */
-        bool secrets; /* the body carries secrets: the request's memory is wiped at its end */
+        bool secrets; /* the body or the answer carries secrets: the request's memory is wiped at its end */
         bool streams; /* the handler writes the reply itself */
         uint32_t second_factor_s; /* people need a second factor not older than this; 0: none */
         bool oauth_errors;        /* refusals as in RFC 6749 section 5.2 */

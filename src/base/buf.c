@@ -25,15 +25,33 @@ void buf_done(struct buf *buf)
 {
         if (!buf)
                 return;
+        if (buf->zeroing && buf->ptr)
+                explicit_bzero(buf->ptr, buf->size_bytes);
         heap_free(buf->ptr);
         buf_init(buf, buf->cap_bytes);
 }
 
 void buf_done_zeroing(struct buf *buf)
 {
-        if (buf && buf->ptr)
-                explicit_bzero(buf->ptr, buf->size_bytes);
+        if (buf)
+                buf->zeroing = true;
         buf_done(buf);
+}
+
+/* As realloc, which may leave what it moves behind. */
+static char *grow(struct buf *buf, size_t size_bytes)
+{
+        char *grown;
+
+        if (!buf->zeroing || !buf->ptr)
+                return heap_realloc(buf->ptr, size_bytes);
+        grown = heap_alloc(size_bytes);
+        if (!grown)
+                return NULL;
+        memcpy(grown, buf->ptr, buf->len + 1);
+        explicit_bzero(buf->ptr, buf->size_bytes);
+        heap_free(buf->ptr);
+        return grown;
 }
 
 char *buf_reserve(struct buf *buf, size_t len)
@@ -56,7 +74,7 @@ char *buf_reserve(struct buf *buf, size_t len)
                 size = size > buf->cap_bytes / 2 ? buf->cap_bytes : size * 2;
         if (size > buf->cap_bytes)
                 size = buf->cap_bytes;
-        grown = heap_realloc(buf->ptr, size + 1);
+        grown = grow(buf, size + 1);
         if (!grown) {
                 buf->failed = true;
                 return NULL;

@@ -16,7 +16,9 @@ struct buf {
         size_t size_bytes; /* allocated, without the NUL */
         size_t cap_bytes;
         bool failed;
-        bool capped; /* failed because of the cap, not for want of memory */
+        bool capped;  /* failed because of the cap, not for want of memory */
+        bool zeroing; /* for secrets, set it after buf_init: what is given back is wiped, also when it grows
+                       */
 };
 
 void buf_init(struct buf *buf, size_t cap_bytes);

@@ -42,11 +42,18 @@ static struct http_exchange *exchange_take(struct http_listener *listener)
         return x;
 }
 
-/* The request carried secrets (its arena zeroes): its bytes go as well, but for the first `keep` ones. */
+/*
+ * Its head may have carried a credential, and its body a secret: what came in goes,
+ * but for the first `keep` bytes, which are the next request's.
+ */
 static void exchange_wipe(struct http_exchange *x, size_t keep)
 {
-        if (x->arena.zeroing)
-                explicit_bzero(x->in + keep, x->in_size_bytes - keep);
+        /* A body was read behind the head, and may have reached the end of the buffer. */
+        bool filled = x->raw && (x->request.head.framing != HTTP_FRAMING_NONE || x->raw_at < x->raw_len);
+        size_t used = filled || x->arena.zeroing ? x->in_size_bytes : x->in_len;
+
+        if (used > keep)
+                explicit_bzero(x->in + keep, used - keep);
 }
 
 static void exchange_free(struct http_exchange *x)
@@ -221,10 +228,14 @@ static void conn_timed_out(struct loop_timer *timer)
 static bool input_grow(struct http_exchange *x, size_t max_bytes)
 {
         size_t size_bytes = x->in_size_bytes * 2 < max_bytes ? x->in_size_bytes * 2 : max_bytes;
-        char *grown = size_bytes > x->in_size_bytes ? heap_realloc(x->in, size_bytes) : NULL;
+        char *grown = size_bytes > x->in_size_bytes ? heap_alloc(size_bytes) : NULL;
 
         if (!grown)
                 return false;
+        /* Not realloc: it could leave a credential behind. */
+        memcpy(grown, x->in, x->in_len);
+        explicit_bzero(x->in, x->in_len);
+        heap_free(x->in);
         x->in = grown;
         x->in_size_bytes = size_bytes;
         return true;

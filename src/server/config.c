@@ -164,6 +164,9 @@ static const struct key keys[] = {
         {"log.format", KEY_WORD, AT(log_format), "text", 0, 0, "text json",
          "How log lines are written, to standard error"},
         {"log.requests", KEY_BOOL, AT(log_requests), "true", 0, 0, NULL, "A line for each request"},
+        {"process.core-dumps", KEY_BOOL, AT(core_dumps), "false", 0, 0, NULL,
+         "Whether a crash may leave a core file, and debuggers of the same user may look into the process; "
+         "what requests carry at that moment would be in it"},
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };

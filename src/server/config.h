@@ -78,6 +78,7 @@ struct config {
         struct str log_level;
         struct str log_format;
         bool log_requests;
+        bool core_dumps;
 };
 
 /*

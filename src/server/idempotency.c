@@ -127,6 +127,7 @@ bool idempotency_finish(struct call *call, struct tx *tx, struct err *err)
         BUF_SCOPED reply;
 
         buf_init(&reply, REPLY_MOST_BYTES);
+        reply.zeroing = call->route->secrets;
         return call_encode(call, &reply, err) && seal_reply(call, buf_str(&reply), &row.sealed_reply, err) &&
                sql_idempotency_prune(tx, req->now_ms, err) && sql_idempotency_put(tx, &row, err);
 }

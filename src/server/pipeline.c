@@ -315,6 +315,9 @@ static FIBER_FN bool read_body(struct call *call, struct err *err)
 {
         const struct api_route *route = call->route;
 
+        /* Before the first byte is read: what body and answer carry is wiped with the request. */
+        if (route->secrets)
+                http_exchange_arena(call->x)->zeroing = true;
         if (!http_exchange_has_body(call->x)) {
                 if (route->body_required)
                         return err_set(err, ERR_BAD_REQUEST, "this operation needs a body of %s",
@@ -327,9 +330,6 @@ static FIBER_FN bool read_body(struct call *call, struct err *err)
                 return err_set_at(err, ERR_UNSUPPORTED_MEDIA, "Content-Type", "this operation takes %s",
                                   route->body_media);
         call->api.has_body = true;
-        /* Before the first byte is read: what the body carries is wiped with the request. */
-        if (route->secrets)
-                http_exchange_arena(call->x)->zeroing = true;
         return http_body_read_all(call->x, route->body_limit, &call->api.body, err);
 }
 
@@ -350,6 +350,18 @@ static bool take_idempotency_key(struct call *call, struct err *err)
         return true;
 }
 
+/* A request may wait for minutes, and there may be thousands: none keeps a credential that it needs no more.
+ */
+static void drop_token(struct call *call)
+{
+        /* What is kept for the key is sealed with it. Pages look at their cookie again. */
+        if (call->req.idempotency_key.ptr || call->by_cookie || call->token.len == 0)
+                return;
+        /* A view of the head's bytes, which are the exchange's own. */
+        explicit_bzero((char *)(uintptr_t)call->token.ptr, call->token.len);
+        call->token = STR_NULL;
+}
+
 static FIBER_FN bool decode(struct call *call, struct err *err)
 {
         const struct api_route *route = call->route;
@@ -357,7 +369,10 @@ static FIBER_FN bool decode(struct call *call, struct err *err)
         struct decoder decoder = {.arena = req->arena, .err = err};
 
         req->if_match = http_exchange_header(call->x, STR("If-Match"));
-        if (!take_idempotency_key(call, err) || !read_body(call, err) ||
+        if (!take_idempotency_key(call, err))
+                return false;
+        drop_token(call);
+        if (!read_body(call, err) ||
             !api_query_parse(req->arena, http_exchange_query(call->x), &call->api, err))
                 return false;
         call->in = arena_alloc(req->arena, route->in_size);

@@ -104,6 +104,7 @@ static void record(struct call *call, int status, const char *media, struct str 
         if (call->pipeline->exchanges_fd < 0)
                 return;
         buf_init(&line, REPLY_MOST_BYTES * 2);
+        line.zeroing = call->route && call->route->secrets;
         json_writer_init(&w, &line);
         json_object_begin(&w);
         json_field_c(&w, "operation", call->route ? call->route->operation : "");
@@ -134,6 +135,7 @@ FIBER_FN bool call_reply(struct call *call, struct err *err)
         size_t count;
 
         buf_init(&body, REPLY_MOST_BYTES);
+        body.zeroing = route->secrets;
         if (call->req.streaming) {
                 record(call, call_status(call), route->reply_media, STR(""));
                 return http_stream_end(call->x, err);

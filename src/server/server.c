@@ -33,6 +33,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -374,6 +375,9 @@ bool server_start(const struct config *config, struct server **ret_server, struc
         if (!server)
                 return err_set(err, ERR_NO_MEMORY, "no memory to start");
         arena_init(&server->strings, STRINGS_MOST_BYTES);
+        /* Keys at rest are in memory that dumps leave out; what a request carries just now is anywhere. */
+        if (!config->core_dumps && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+                log_line(LOG_WARN, "core dumps of this process could not be turned off");
         server->drain_ms = config->drain_ms;
         server->pipeline.exchanges_fd = -1;
         if (!start_steps(server, config, ret_first, err)) {

@@ -72,7 +72,7 @@ class FileServer(harness.Server):
             self.process = subprocess.Popen(
                 [str(harness.binary()), "server", "--data-folder", str(self.data), "--listen-port", str(self.port),
                  "--rate-address", "0", "--rate-standard-tenant", "none", "--rate-standard-principal", "none",
-                                *self.options],
+                 *harness.LOOK_INSIDE, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env, **(env or {})})
         self.url = f"http://127.0.0.1:{self.port}"
         self.first_reply(60)

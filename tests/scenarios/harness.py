@@ -52,6 +52,15 @@ def sanitizer_options(name="ASAN_OPTIONS", **options):
     return {name: ":".join([*given, *(f"{option}={value}" for option, value in options.items())])}
 
 
+def may_trace():
+    """Whether this process may look into those that do not let it (CAP_SYS_PTRACE)."""
+    return bool(int(re.search(r"^CapEff:\s+(\w+)", pathlib.Path("/proc/self/status").read_text(), re.M)[1], 16) >> 19 & 1)
+
+
+# How much memory a server takes can be read by its own user only when it says so.
+LOOK_INSIDE = () if may_trace() else ("--process-core-dumps", "true")
+
+
 def unique(stem):
     return f"{stem}-{os.getpid()}-{next(_names)}"
 
@@ -189,7 +198,7 @@ class Server:
         """Takes a free port at the first start, and the same one ever after."""
         self.process = Process(["server", "--data-folder", self.data, "--listen-port", self.port,
                                 "--rate-address", "0", "--rate-standard-tenant", "none", "--rate-standard-principal", "none",
-                                *self.options], env={**self.env, **(env or {})})
+                                *LOOK_INSIDE, *self.options], env={**self.env, **(env or {})})
         if ready:
             self.url = self.process.wait_for(r"serving.*(http://[0-9.]+:\d+)").group(1)
             self.port = int(self.url.rsplit(":", 1)[1])
