@@ -409,7 +409,8 @@ static void guard_page_ends_a_stack_overflow(void **state)
 
         (void)state;
 #ifdef IO_TSAN
-        skip(); /* it does not let a forked child start threads */
+        print_message("skipped: ThreadSanitizer does not let a forked child start threads\n");
+        skip();
 #endif
         pid = fork();
         if (pid == 0)
@@ -434,7 +435,8 @@ static void watchdog_aborts_when_a_loop_stands_still(void **state)
 
         (void)state;
 #ifdef IO_TSAN
-        skip(); /* it does not let a forked child start threads */
+        print_message("skipped: ThreadSanitizer does not let a forked child start threads\n");
+        skip();
 #endif
         pid = fork();
         if (pid == 0) {

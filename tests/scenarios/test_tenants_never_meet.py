@@ -133,14 +133,16 @@ def test_nobody_is_answered_401(world, operation):
         assert world.own.id not in json.dumps(problem)
 
 
-@pytest.mark.parametrize("operation", [o for o in SCOPED if len(o.path_names()) > 1], ids=repr)
+# Of log_tile_get the inner parameter is no id, of signing_key_create it must be the caller's own.
+WITH_INNER_ID = [o for o in SCOPED if len(o.path_names()) > 1 and o.id not in ("log_tile_get", "signing_key_create")]
+
+
+@pytest.mark.parametrize("operation", WITH_INNER_ID, ids=repr)
 def test_another_tenants_id_inside_ones_own_tenant_is_not_there(world, operation):
     """The outer id is one's own, the inner one somebody else's."""
     own = {"tenant": world.other.id}
     if operation.scope == "workspace":
         own["workspace"] = world.other.workspace
-    if operation.id in ("log_tile_get", "signing_key_create"):
-        pytest.skip("its inner parameter is no id, or must be the caller's own")
     api = world.strangers["executor" if operation.permission == "work.take" else "administrator"]
     theirs = comparable(send(api, operation, {**world.theirs, **own}), world.theirs)
     nobodys = comparable(send(api, operation, {**world.nobodys, **own}), world.nobodys)
