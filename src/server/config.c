@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
-#include "base/json_write.h"
+#include "server/config_keys.h"
 #include "server/config_yaml.h"
 
 #include <ctype.h>
@@ -12,24 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum key_type { KEY_TEXT, KEY_INTEGER, KEY_BOOL, KEY_DURATION, KEY_WORD };
-
-struct key {
-        const char *name;
-        enum key_type type;
-        size_t offset;
-        const char *standard; /* the default, as it would stand in the file */
-        int64_t minimum;      /* integers; durations in milliseconds; texts: length */
-        int64_t maximum;
-        const char *words; /* KEY_WORD: separated by spaces */
-        const char *summary;
-};
-
 #define AT(field) offsetof(struct config, field)
 #define SECOND ((int64_t)1000)
 #define HOUR (3600 * SECOND)
 
-static const struct key keys[] = {
+const struct config_key config_keys[] = {
         {"listen.host", KEY_TEXT, AT(listen_host), "127.0.0.1", 0, 255, NULL,
          "Address to listen on; empty for all"},
         {"listen.port", KEY_INTEGER, AT(listen_port), "7070", 0, 65535, NULL,
@@ -169,7 +156,7 @@ static const struct key keys[] = {
          "what requests carry at that moment would be in it"},
 };
 
-enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 
 struct loader {
         struct arena *arena;
@@ -214,7 +201,8 @@ static bool words_have(const char *words, struct str wanted)
         return false;
 }
 
-static void set_number(struct loader *l, const struct key *key, struct str value, const struct origin *from)
+static void set_number(struct loader *l, const struct config_key *key, struct str value,
+                       const struct origin *from)
 {
         int64_t *field = (int64_t *)(void *)((char *)l->config + key->offset);
         bool duration = key->type == KEY_DURATION;
@@ -233,7 +221,7 @@ static void set_number(struct loader *l, const struct key *key, struct str value
         *field = number;
 }
 
-static void set(struct loader *l, const struct key *key, struct str value, const struct origin *from)
+static void set(struct loader *l, const struct config_key *key, struct str value, const struct origin *from)
 {
         void *field = (char *)l->config + key->offset;
 
@@ -266,12 +254,12 @@ static void unknown_key(struct loader *l, struct str name, const struct origin *
         const char *nearest = NULL;
         size_t best = 4;
 
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-                size_t d = str_distance(name, str_from(keys[i].name));
+        for (size_t i = 0; i < config_key_count; i++) {
+                size_t d = str_distance(name, str_from(config_keys[i].name));
 
                 if (d < best) {
                         best = d;
-                        nearest = keys[i].name;
+                        nearest = config_keys[i].name;
                 }
         }
         complain(l, from, arena_strdup(l->arena, arena_printf(l->arena, "%.*s", STR_ARG(name)).ptr),
@@ -279,11 +267,11 @@ static void unknown_key(struct loader *l, struct str name, const struct origin *
                  nearest ? "?" : "");
 }
 
-static const struct key *key_find(struct str name)
+static const struct config_key *key_find(struct str name)
 {
-        for (size_t i = 0; i < KEY_COUNT; i++)
-                if (str_is(name, keys[i].name))
-                        return &keys[i];
+        for (size_t i = 0; i < config_key_count; i++)
+                if (str_is(name, config_keys[i].name))
+                        return &config_keys[i];
         return NULL;
 }
 
@@ -291,8 +279,8 @@ static void load_defaults(struct loader *l)
 {
         static const struct origin from = {.name = "the default"};
 
-        for (size_t i = 0; i < KEY_COUNT; i++)
-                set(l, &keys[i], str_from(keys[i].standard), &from);
+        for (size_t i = 0; i < config_key_count; i++)
+                set(l, &config_keys[i], str_from(config_keys[i].standard), &from);
 }
 
 static void load_text(struct loader *l, struct str text, const char *file_name)
@@ -302,7 +290,7 @@ static void load_text(struct loader *l, struct str text, const char *file_name)
         if (!config_yaml_read(l->arena, text, file_name, &entries, l->problems))
                 l->ok = false;
         for (; entries; entries = entries->next) {
-                const struct key *key = key_find(entries->key);
+                const struct config_key *key = key_find(entries->key);
                 struct origin from = {.file = file_name, .line = entries->line};
 
                 if (key)
@@ -363,26 +351,26 @@ static const char *environment_get(char **environment, const char *name)
 
 static void load_environment(struct loader *l, char **environment)
 {
-        for (size_t i = 0; i < KEY_COUNT; i++) {
+        for (size_t i = 0; i < config_key_count; i++) {
                 char name[96] = "COUNTERSIGN_";
                 struct origin from = {.name = name};
                 const char *value;
 
-                key_spell(keys[i].name, true, name + strlen(name), sizeof(name) - strlen(name));
+                key_spell(config_keys[i].name, true, name + strlen(name), sizeof(name) - strlen(name));
                 value = environment_get(environment, name);
                 if (value)
-                        set(l, &keys[i], str_from(value), &from);
+                        set(l, &config_keys[i], str_from(value), &from);
         }
 }
 
-static const struct key *flag_find(struct str flag)
+static const struct config_key *flag_find(struct str flag)
 {
-        for (size_t i = 0; i < KEY_COUNT; i++) {
+        for (size_t i = 0; i < config_key_count; i++) {
                 char name[96];
 
-                key_spell(keys[i].name, false, name, sizeof(name));
+                key_spell(config_keys[i].name, false, name, sizeof(name));
                 if (str_is(flag, name))
-                        return &keys[i];
+                        return &config_keys[i];
         }
         return NULL;
 }
@@ -392,7 +380,7 @@ static int load_flag(struct loader *l, int argc, char **argv)
 {
         struct str rest = str_from(argv[0]);
         struct origin from = {.name = argv[0]};
-        const struct key *key;
+        const struct config_key *key;
         struct str name;
         bool has_value;
 
@@ -505,158 +493,4 @@ bool config_parse(struct arena *arena, struct str text, const char *file_name, s
         load_defaults(&l);
         load_text(&l, text, file_name);
         return load_end(&l);
-}
-
-static void print_range(const struct key *key, struct buf *buf)
-{
-        switch (key->type) {
-        case KEY_INTEGER:
-                buf_printf(buf, "%lld to %lld", (long long)key->minimum, (long long)key->maximum);
-                break;
-        case KEY_DURATION:
-                buf_printf(buf, "a duration, %lld ms to %lld s", (long long)key->minimum,
-                           (long long)(key->maximum / SECOND));
-                break;
-        case KEY_BOOL:
-                buf_append_c(buf, "true, false");
-                break;
-        case KEY_WORD:
-                for (const char *c = key->words; *c; c++)
-                        buf_append_c(buf, *c == ' ' ? ", " : (char[]){*c, '\0'});
-                break;
-        case KEY_TEXT:
-                buf_append_c(buf, "text");
-                break;
-        }
-}
-
-void config_reference(struct buf *buf)
-{
-        buf_append_c(buf, "| key | default | values | meaning |\n|---|---|---|---|\n");
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-                const struct key *key = &keys[i];
-
-                buf_printf(buf, "| `%s` | %s%s%s | ", key->name, key->standard[0] ? "`" : "", key->standard,
-                           key->standard[0] ? "`" : "");
-                print_range(key, buf);
-                buf_printf(buf, " | %s |\n", key->summary);
-        }
-}
-
-void config_reference_json(struct buf *buf)
-{
-        static const char *const types[] = {
-                [KEY_TEXT] = "text",         [KEY_INTEGER] = "integer", [KEY_BOOL] = "boolean",
-                [KEY_DURATION] = "duration", [KEY_WORD] = "word",
-        };
-        struct json_writer w;
-
-        json_writer_init(&w, buf);
-        json_array_begin(&w);
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-                BUF_SCOPED range;
-
-                buf_init(&range, 4096);
-                print_range(&keys[i], &range);
-                json_object_begin(&w);
-                json_field_c(&w, "key", keys[i].name);
-                json_field_c(&w, "type", types[keys[i].type]);
-                json_field_c(&w, "default", keys[i].standard);
-                json_field_str(&w, "values", buf_str(&range));
-                json_field_c(&w, "meaning", keys[i].summary);
-                json_object_end(&w);
-        }
-        json_array_end(&w);
-        buf_append_char(buf, '\n');
-}
-
-/* A text as it may be shown: the password in a URL (RFC 3986 section 3.2.1) is left out. */
-static void append_shown(struct buf *buf, struct str text)
-{
-        static const struct str slashes = {"://", 3};
-        ptrdiff_t at;
-
-        while ((at = str_find_str(text, slashes)) >= 0) {
-                size_t host = (size_t)at + slashes.len;
-                size_t end = host;
-                ptrdiff_t user_end, colon;
-
-                while (end < text.len && text.ptr[end] != '/' && text.ptr[end] != ' ')
-                        end++;
-                user_end = str_find(str_slice(text, host, end - host), '@');
-                colon = user_end < 0 ? -1 : str_find(str_slice(text, host, (size_t)user_end), ':');
-                if (colon >= 0) {
-                        buf_append_str(buf, str_slice(text, 0, host + (size_t)colon));
-                        buf_append_c(buf, ":…");
-                        text = str_slice(text, host + (size_t)user_end, text.len);
-                } else {
-                        buf_append_str(buf, str_slice(text, 0, end));
-                        text = str_slice(text, end, text.len);
-                }
-        }
-        buf_append_str(buf, text);
-}
-
-static const void *field_of(const struct config *config, const struct key *key)
-{
-        return (const char *)config + key->offset;
-}
-
-void config_print_json(const struct config *config, struct buf *buf)
-{
-        struct json_writer w;
-
-        json_writer_init(&w, buf);
-        json_object_begin(&w);
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-                const void *field = field_of(config, &keys[i]);
-                BUF_SCOPED shown;
-
-                buf_init(&shown, 1 << 16);
-                json_key(&w, keys[i].name);
-                switch (keys[i].type) {
-                case KEY_BOOL:
-                        json_bool(&w, *(const bool *)field);
-                        break;
-                case KEY_INTEGER:
-                case KEY_DURATION:
-                        json_int(&w, *(const int64_t *)field);
-                        break;
-                case KEY_TEXT:
-                case KEY_WORD:
-                        append_shown(&shown, *(const struct str *)field);
-                        json_str(&w, buf_str(&shown));
-                        break;
-                }
-        }
-        json_object_end(&w);
-        buf_append_char(buf, '\n');
-}
-
-void config_print(const struct config *config, struct buf *buf)
-{
-        struct str open = STR("");
-
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-                const void *field = field_of(config, &keys[i]);
-                struct str name = str_from(keys[i].name);
-                struct str section;
-
-                (void)str_cut(&name, '.', &section);
-                if (!str_eq(section, open))
-                        buf_printf(buf, "%.*s:\n", STR_ARG(section));
-                open = section;
-                buf_printf(buf, "  %.*s: ", STR_ARG(name));
-                if (keys[i].type == KEY_BOOL)
-                        buf_append_c(buf, *(const bool *)field ? "true" : "false");
-                else if (keys[i].type == KEY_INTEGER || keys[i].type == KEY_DURATION)
-                        buf_printf(buf, "%lld%s", (long long)*(const int64_t *)field,
-                                   keys[i].type == KEY_DURATION ? "ms" : "");
-                else {
-                        buf_append_char(buf, '"');
-                        append_shown(buf, *(const struct str *)field);
-                        buf_append_char(buf, '"');
-                }
-                buf_append_char(buf, '\n');
-        }
 }
