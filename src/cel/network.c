@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The extension network: net.IP and net.CIDR. */
+#include "cel/network.h"
+
 #include "cel/fn.h"
 
 #include <arpa/inet.h>
@@ -112,6 +114,42 @@ static const char *parse_cidr(struct str text, struct ip *ret)
                 return "parse error during conversion from string";
         ret->prefix = (uint8_t)prefix;
         return NULL;
+}
+
+static uint64_t big_endian(const uint8_t *bytes)
+{
+        uint64_t number = 0;
+
+        for (unsigned i = 0; i < 8; i++)
+                number = number << 8 | bytes[i];
+        return number;
+}
+
+static struct network_address as_numbers(const struct ip *ip)
+{
+        return (struct network_address){
+                .high = big_endian(ip->bytes), .low = big_endian(ip->bytes + 8), .family = ip->family};
+}
+
+bool network_address(struct str text, struct network_address *ret)
+{
+        struct ip ip;
+
+        if (parse_ip(text, &ip))
+                return false;
+        *ret = as_numbers(&ip);
+        return true;
+}
+
+bool network_range(struct str text, struct network_address *ret, uint32_t *ret_prefix)
+{
+        struct ip ip;
+
+        if (parse_cidr(text, &ip))
+                return false;
+        *ret = as_numbers(&ip);
+        *ret_prefix = ip.prefix;
+        return true;
 }
 
 FUNCTION(to_ip)
