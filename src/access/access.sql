@@ -9,23 +9,22 @@ SELECT p.kind, p.name, p.workspace_id, p.disabled_ms, t.platform
   FROM principal p JOIN tenant_self t ON t.tenant_id = $1
  WHERE p.tenant_id = $1 AND p.id = $2;
 
--- name: access_rules_own :many
+-- Its own bindings and those of its groups.
+-- name: access_rules_of :many
 -- in: principal_id text, most int
 -- out: id text, group_id text?, role text?, role_id text?, role_name text?, permissions text?, owner_permissions text?, level text, scope_id text, effect text, condition text?
-SELECT b.id, b.group_id, b.role, b.role_id, r.name AS role_name, r.permissions, r.owner_permissions, b.level,
+SELECT b.id AS id, b.group_id, b.role, b.role_id, r.name AS role_name, r.permissions, r.owner_permissions, b.level,
        b.scope_id, b.effect, b.condition
   FROM access_binding b LEFT JOIN access_role r ON r.tenant_id = $1 AND r.id = b.role_id
- WHERE b.tenant_id = $1 AND b.principal_id = $2 ORDER BY b.id LIMIT $3;
-
--- name: access_rules_of_groups :many
--- in: principal_id text, most int
--- out: as access_rules_own
-SELECT b.id, b.group_id, b.role, b.role_id, r.name AS role_name, r.permissions, r.owner_permissions, b.level,
+ WHERE b.tenant_id = $1 AND b.principal_id = $2
+UNION ALL
+SELECT b.id AS id, b.group_id, b.role, b.role_id, r.name AS role_name, r.permissions, r.owner_permissions, b.level,
        b.scope_id, b.effect, b.condition
   FROM access_member m
   JOIN access_binding b ON b.tenant_id = $1 AND b.group_id = m.group_id
   LEFT JOIN access_role r ON r.tenant_id = $1 AND r.id = b.role_id
- WHERE m.tenant_id = $1 AND m.principal_id = $2 ORDER BY b.id LIMIT $3;
+ WHERE m.tenant_id = $1 AND m.principal_id = $2
+ ORDER BY id LIMIT $3;
 
 -- name: access_groups_of :many
 -- in: principal_id text, most int

@@ -62,8 +62,7 @@ static bool check(struct request *req, enum permission permission, const struct 
                 if (resource->workspace.ptr)
                         facts.workspace = resource->workspace;
         }
-        answer = access_decide(access_env(access->access), access->rules, access_ask_ours(permission),
-                               &facts, &scratch);
+        answer = access_decide(access->rules, access_ask_ours(permission), &facts, &scratch);
         if (answer.verdict != ACCESS_ALLOW)
                 return access_refuse(req, name, &answer, err);
         if (answer.rule)
@@ -103,8 +102,7 @@ bool access_still_allowed(struct request *req, bool *ret, struct err *err)
         facts = access->facts;
         facts.now_ms = clock_now_ms();
         facts.groups = access_rules_groups(rules, &facts.group_count);
-        *ret = access_decide(access_env(access->access), rules,
-                             access_ask_ours((unsigned)req->route->permission), &facts, &scratch)
+        *ret = access_decide(rules, access_ask_ours((unsigned)req->route->permission), &facts, &scratch)
                        .verdict == ACCESS_ALLOW;
         return true;
 }

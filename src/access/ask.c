@@ -131,8 +131,7 @@ bool access_ask_decide(struct request *req, struct access_ask *ask, struct err *
         if (!ask->known ||
             (only->text[0] && ask->facts.workspace.len > 0 && !str_eq(id_str(only), ask->facts.workspace)))
                 return true;
-        ask->answer = access_decide(access_env(req->services->access), ask->rules, ask->asked, &ask->facts,
-                                    &scratch);
+        ask->answer = access_decide(ask->rules, ask->asked, &ask->facts, &scratch);
         return true;
 }
 

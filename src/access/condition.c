@@ -287,3 +287,27 @@ enum condition_outcome condition_evaluate(const struct condition_env *env, const
                 *ret_failed = err;
         return CONDITION_FAILED;
 }
+
+/* ---- many of them -------------------------------------------------------------------------------- */
+
+void condition_many_begin(const struct cel_many *many, const struct access_facts *facts,
+                          struct arena *scratch, struct condition_many *ret)
+{
+        ret->activation = (struct cel_activation){.fetch = fetch, .data = (void *)(uintptr_t)facts};
+        ret->scratch = scratch;
+        ret->mark = arena_mark(scratch);
+        cel_many_begin(many, &ret->activation, scratch, &ret->eval);
+}
+
+uint32_t condition_many_find(struct condition_many *many, const uint32_t *conditions, uint32_t count,
+                             bool failed)
+{
+        enum cel_holds holds;
+
+        return cel_many_find(&many->eval, conditions, 0, count, failed, &holds);
+}
+
+void condition_many_end(struct condition_many *many)
+{
+        arena_rewind(many->scratch, many->mark);
+}

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "cel/cel.h"
+#include "cel/many.h"
 
 enum { CONDITION_MAX_BYTES = 2000, CONDITION_COST_MAX = 5000 };
 
@@ -70,3 +71,21 @@ enum condition_outcome { CONDITION_FALSE, CONDITION_TRUE, CONDITION_FAILED, COND
 enum condition_outcome condition_evaluate(const struct condition_env *env, const struct cel_program *program,
                                           bool late, const struct access_facts *facts, struct arena *scratch,
                                           struct cel_trace *trace, struct err *ret_failed);
+
+/*
+ * Many conditions over one set of facts, as condition_evaluate would answer each of them when nothing is
+ * partial: those that are late are left out by the caller.
+ */
+struct condition_many {
+        struct cel_activation activation;
+        struct cel_many_eval eval;
+        struct arena *scratch;
+        struct arena_mark mark;
+};
+void condition_many_begin(const struct cel_many *many, const struct access_facts *facts,
+                          struct arena *scratch, struct condition_many *ret);
+/* The first of `conditions` that is true or, with `failed`, that is not false, or `count`. */
+uint32_t condition_many_find(struct condition_many *many, const uint32_t *conditions, uint32_t count,
+                             bool failed);
+/* Gives back what it took of `scratch`. */
+void condition_many_end(struct condition_many *many);

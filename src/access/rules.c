@@ -19,8 +19,10 @@ void access_rules_release(struct access_rules *rules)
 {
         if (!rules || atomic_fetch_sub_explicit(&rules->holds, 1, memory_order_acq_rel) != 1)
                 return;
-        for (size_t i = 0; i < rules->rule_count; i++)
-                cel_program_free(rules->rules[i].condition);
+        for (uint32_t i = 0; i < rules->condition_count; i++)
+                cel_program_free(rules->conditions[i]);
+        heap_free(rules->conditions);
+        arena_done(&rules->many_arena);
         arena_done(&rules->arena);
         heap_free(rules);
 }
@@ -37,7 +39,8 @@ struct str access_rules_tenant(const struct access_rules *rules)
 
 size_t access_rules_bytes(const struct access_rules *rules)
 {
-        return sizeof(*rules) + rules->arena.used_bytes + rules->program_bytes;
+        return sizeof(*rules) + rules->arena.used_bytes + rules->many_arena.used_bytes +
+               rules->program_bytes;
 }
 
 bool access_rules_need_place(const struct access_rules *rules)
@@ -148,20 +151,39 @@ size_t access_rules_scopes(const struct access_rules *rules, struct str organiza
 /* ---- deciding ------------------------------------------------------------------------------------ */
 
 struct deciding {
-        const struct condition_env *env;
         const struct access_rules *rules;
         struct access_asked asked;
         const struct access_facts *facts;
         struct arena *scratch;
         struct access_answer *answer;
+        struct condition_many many; /* once `looking` */
+        bool looking;
         bool allowed;
         bool maybe; /* depends on what is not known yet */
         bool is_owner;
 };
 
-static enum condition_outcome outcome_of(const struct deciding *d, const struct access_rule *rule)
+/*
+ * A condition of the class that is true or, with `failed`, cannot be evaluated, of those that can be known;
+ * NULL: there is none. The rule is one that has it.
+ */
+static const struct access_rule *find(struct deciding *d, const struct access_scope *scope,
+                                      const struct access_class *class, bool failed)
 {
-        return condition_evaluate(d->env, rule->condition, rule->late, d->facts, d->scratch, NULL, NULL);
+        uint32_t count = d->facts->partial ? class->count - class->late_count : class->count;
+        uint32_t at;
+
+        if (!d->looking)
+                condition_many_begin(d->rules->many, d->facts, d->scratch, &d->many);
+        d->looking = true;
+        at = condition_many_find(&d->many, class->conditions, count, failed);
+        return at < count ? &scope->rules[class->rules[at]] : NULL;
+}
+
+/* Whether what is late has to be known first. */
+static bool is_open(const struct deciding *d, const struct access_class *class)
+{
+        return d->facts->partial && class->late_count > 0;
 }
 
 /* True: forbidden. */
@@ -171,22 +193,15 @@ static bool forbids(struct deciding *d, const struct access_scope *scope)
                 return true;
         if (!access_set_has(&scope->may_forbid, d->asked))
                 return false;
-        for (size_t i = 0; i < scope->conditional_count; i++) {
-                const struct access_rule *rule = &scope->rules[i];
+        for (size_t i = 0; i < scope->class_count; i++) {
+                const struct access_class *class = &scope->classes[i];
 
-                if (!rule->forbid || !access_set_has(&rule->allows, d->asked))
+                if (!class->forbid || !access_set_has(&class->allows, d->asked))
                         continue;
-                switch (outcome_of(d, rule)) {
-                case CONDITION_FALSE:
-                        break;
-                case CONDITION_UNKNOWN:
-                        d->maybe = true;
-                        break;
-                case CONDITION_TRUE:
-                case CONDITION_FAILED:
-                        d->answer->rule = rule;
+                d->maybe = d->maybe || is_open(d, class);
+                d->answer->rule = find(d, scope, class, true); /* a ban that fails bans */
+                if (d->answer->rule)
                         return true;
-                }
         }
         return false;
 }
@@ -206,24 +221,22 @@ static bool allows_by_condition(struct deciding *d, const struct access_scope *s
 {
         if (!access_set_has(&scope->may_allow, d->asked))
                 return false;
-        for (size_t i = 0; i < scope->conditional_count; i++) {
-                const struct access_rule *rule = &scope->rules[i];
-                bool plainly = access_set_has(&rule->allows, d->asked);
-                bool as_owner = access_set_has(&rule->owner, d->asked) && (d->facts->partial || d->is_owner);
-                enum condition_outcome outcome;
+        for (size_t i = 0; i < scope->class_count; i++) {
+                const struct access_class *class = &scope->classes[i];
+                bool plainly = access_set_has(&class->allows, d->asked);
+                bool as_owner =
+                        access_set_has(&class->owner, d->asked) && (d->facts->partial || d->is_owner);
+                const struct access_rule *rule;
 
-                if (rule->forbid || (!plainly && !as_owner))
+                if (class->forbid || (!plainly && !as_owner))
                         continue;
-                outcome = outcome_of(d, rule);
-                if (outcome == CONDITION_FALSE || outcome == CONDITION_FAILED)
-                        continue;
-                if (outcome == CONDITION_UNKNOWN || (!plainly && d->facts->partial)) {
-                        d->maybe = true;
-                        d->allowed = true; /* unless the rest is against it */
-                        continue;
+                rule = find(d, scope, class, false);
+                if (rule && (plainly || !d->facts->partial)) {
+                        d->answer->rule = rule;
+                        return true;
                 }
-                d->answer->rule = rule;
-                return true;
+                if (rule || is_open(d, class))
+                        d->maybe = d->allowed = true; /* unless the rest is against it */
         }
         return false;
 }
@@ -237,45 +250,64 @@ static bool holds_somewhere(const struct access_rules *rules, struct access_aske
         return false;
 }
 
-struct access_answer access_decide(const struct condition_env *env, const struct access_rules *rules,
-                                   struct access_asked asked, const struct access_facts *facts,
-                                   struct arena *scratch)
+/* Allowed by the scopes, of which none forbids it for certain; *ret_certain: whatever else comes to be
+ * known. */
+static bool allows(struct deciding *d, const struct access_scope *const scopes[3], size_t count,
+                   bool *ret_certain)
 {
-        struct access_answer answer = {.verdict = ACCESS_DENY};
-        struct deciding d = {.env = env,
-                             .rules = rules,
-                             .asked = asked,
-                             .facts = facts,
-                             .scratch = scratch,
-                             .answer = &answer};
-        const struct access_scope *scopes[3];
-        size_t count = access_rules_scopes(rules, facts->organization, facts->workspace, scopes);
-        bool certain = false;
-        bool forbid_unknown;
-
-        d.is_owner = !facts->partial && facts->resource_owner.len > 0 &&
-                     str_eq(facts->resource_owner, id_str(&rules->principal));
-        for (size_t i = 0; i < count; i++)
-                if (forbids(&d, scopes[i])) {
-                        answer.forbidden = true;
-                        return answer;
-                }
-        forbid_unknown = d.maybe;
-        for (size_t i = 0; i < count && !certain; i++) {
-                d.maybe = false;
-                if (allows_without_condition(&d, scopes[i])) {
-                        d.allowed = true;
-                        certain = !d.maybe;
+        *ret_certain = false;
+        for (size_t i = 0; i < count && !*ret_certain; i++) {
+                d->maybe = false;
+                if (allows_without_condition(d, scopes[i])) {
+                        d->allowed = true;
+                        *ret_certain = !d->maybe;
                 }
         }
-        for (size_t i = 0; i < count && !certain; i++)
-                if (allows_by_condition(&d, scopes[i]))
-                        certain = d.allowed = true;
+        for (size_t i = 0; i < count && !*ret_certain; i++)
+                if (allows_by_condition(d, scopes[i]))
+                        *ret_certain = d->allowed = true;
         /* At the tenant, of a resource that is not known yet: it may be where the permission holds. */
-        if (!d.allowed && facts->partial && facts->workspace.len == 0 && facts->organization.len == 0)
-                d.allowed = holds_somewhere(rules, asked);
-        if (d.allowed)
-                answer.verdict = certain && !forbid_unknown ? ACCESS_ALLOW : ACCESS_UNDECIDED;
+        if (!d->allowed && d->facts->partial && d->facts->workspace.len == 0 &&
+            d->facts->organization.len == 0)
+                d->allowed = holds_somewhere(d->rules, d->asked);
+        return d->allowed;
+}
+
+static void decide(struct deciding *d, struct access_answer *answer)
+{
+        const struct access_scope *scopes[3];
+        size_t count = access_rules_scopes(d->rules, d->facts->organization, d->facts->workspace, scopes);
+        bool forbid_unknown;
+        bool certain;
+
+        for (size_t i = 0; i < count; i++)
+                if (forbids(d, scopes[i])) {
+                        answer->forbidden = true;
+                        return;
+                }
+        forbid_unknown = d->maybe;
+        if (allows(d, scopes, count, &certain))
+                answer->verdict = certain && !forbid_unknown ? ACCESS_ALLOW : ACCESS_UNDECIDED;
+}
+
+struct access_answer access_decide(const struct access_rules *rules, struct access_asked asked,
+                                   const struct access_facts *facts, struct arena *scratch)
+{
+        struct access_answer answer = {.verdict = ACCESS_DENY};
+        struct deciding d;
+
+        /* Not all of it: what conditions need is only touched when there is one to look at. */
+        d.rules = rules;
+        d.asked = asked;
+        d.facts = facts;
+        d.scratch = scratch;
+        d.answer = &answer;
+        d.looking = d.allowed = d.maybe = false;
+        d.is_owner = !facts->partial && facts->resource_owner.len > 0 &&
+                     str_eq(facts->resource_owner, id_str(&rules->principal));
+        decide(&d, &answer);
+        if (d.looking)
+                condition_many_end(&d.many);
         return answer;
 }
 

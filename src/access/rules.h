@@ -43,8 +43,19 @@ struct access_rule {
         bool forbid;
         bool late; /* the condition depends on what only a handler knows */
         struct access_set allows;
-        struct access_set owner;       /* on the principal's own resources only */
-        struct cel_program *condition; /* NULL: always */
+        struct access_set owner;             /* on the principal's own resources only */
+        const struct cel_program *condition; /* NULL: always; the rules' own */
+        uint32_t condition_index;            /* equal conditions have one */
+};
+
+/* Conditional bindings at one place that allow, or forbid, the same. */
+struct access_class {
+        bool forbid;
+        struct access_set allows, owner;
+        const uint32_t *conditions; /* each once; those that are late come last */
+        const uint32_t *rules;      /* beside each, one of the scope's rules that has it */
+        uint32_t count;
+        uint32_t late_count;
 };
 
 /* The bindings at one tenant, organization or workspace. */
@@ -57,6 +68,8 @@ struct access_scope {
         const struct access_rule *rules; /* those with conditions first */
         size_t rule_count;
         size_t conditional_count;
+        const struct access_class *classes; /* of the conditional ones */
+        size_t class_count;
 };
 
 struct access_rules;
@@ -109,14 +122,14 @@ enum access_verdict {
 
 struct access_answer {
         enum access_verdict verdict;
-        bool forbidden;                 /* a forbid decided */
-        const struct access_rule *rule; /* that decided, where a binding with a condition did */
+        bool forbidden; /* a forbid decided */
+        const struct access_rule
+                *rule; /* that decided, or one of them, where a binding with a condition did */
 };
 
 /* `facts->organization` and `facts->workspace` say where. Does not wait; bounded by the conditions' cost. */
-struct access_answer access_decide(const struct condition_env *env, const struct access_rules *rules,
-                                   struct access_asked asked, const struct access_facts *facts,
-                                   struct arena *scratch);
+struct access_answer access_decide(const struct access_rules *rules, struct access_asked asked,
+                                   const struct access_facts *facts, struct arena *scratch);
 
 /* What holds at a place without any condition, and what holds there on the principal's own resources. */
 struct access_set access_rules_certain(const struct access_rules *rules, struct str organization,

@@ -7,12 +7,18 @@
 
 #include <stdlib.h>
 
-enum { RULES_BYTES_MAX = 8 << 20 };
+enum {
+        RULES_BYTES_MAX = 8 << 20,
+        MANY_BYTES_MAX = 2 << 20,
+        TEXT_SLOTS = 8192, /* at least twice as many as conditions */
+};
+
+_Static_assert((int)TEXT_SLOTS >= 2 * (int)RULES_MAX, "every condition's text finds a slot");
 
 struct loading {
         const struct condition_env *env;
         struct access_rules *rules;
-        size_t room;
+        uint16_t *texts; /* by the hash of its text: a condition's index + 1; NULL: none yet */
 };
 
 /* ---- one binding --------------------------------------------------------------------------------- */
@@ -57,7 +63,7 @@ static bool names_to_set(struct access_rules *rules, struct str names, struct ac
         return true;
 }
 
-static bool rule_permissions(struct access_rules *rules, const struct sql_access_rules_own_row *row,
+static bool rule_permissions(struct access_rules *rules, const struct sql_access_rules_of_row *row,
                              struct access_rule *rule, struct err *err)
 {
         struct permission_set possible = permissions_of_kind(rules->kind);
@@ -88,22 +94,74 @@ static bool rule_permissions(struct access_rules *rules, const struct sql_access
         return true;
 }
 
+/* FNV-1a. */
+static uint32_t hash_of(struct str text)
+{
+        uint32_t hash = 2166136261u;
+
+        for (size_t i = 0; i < text.len; i++)
+                hash = (hash ^ (uint8_t)text.ptr[i]) * 16777619u;
+        return hash;
+}
+
+/* The slot of a condition with this text, or the free one where it belongs; NULL: no memory. */
+static uint16_t *text_slot(struct loading *loading, struct str text)
+{
+        const struct access_rules *rules = loading->rules;
+
+        if (!loading->texts)
+                loading->texts = heap_alloc_zeroed(TEXT_SLOTS, sizeof(*loading->texts));
+        for (uint32_t at = hash_of(text); loading->texts; at++) {
+                uint16_t *slot = &loading->texts[at % TEXT_SLOTS];
+
+                if (*slot == 0 || str_eq(cel_program_source(rules->conditions[*slot - 1]), text))
+                        return slot;
+        }
+        return NULL;
+}
+
+static bool condition_add(struct loading *loading, struct str text, uint16_t *slot, struct err *err)
+{
+        struct access_rules *rules = loading->rules;
+        uint32_t count = rules->condition_count;
+
+        if ((count & (count - 1)) == 0) {
+                struct cel_program **more =
+                        heap_realloc(rules->conditions, (count ? count * 2u : 1u) * sizeof(*more));
+
+                if (!more)
+                        return err_set(err, ERR_NO_MEMORY, "no memory for the conditions of a principal");
+                rules->conditions = more;
+        }
+        if (!condition_compile(loading->env, text, &rules->conditions[count], err))
+                return false;
+        rules->program_bytes +=
+                cel_program_size_bytes(rules->conditions[count]) + 2 * sizeof(struct cel_program *);
+        *slot = (uint16_t)++rules->condition_count;
+        return true;
+}
+
 static bool rule_condition(struct loading *loading, struct str text, struct access_rule *rule,
                            struct err *err)
 {
         struct access_rules *rules = loading->rules;
+        uint16_t *slot;
 
         if (!text.ptr)
                 return true;
-        if (!condition_compile(loading->env, text, &rule->condition, err))
+        slot = text_slot(loading, text);
+        if (!slot)
+                return err_set(err, ERR_NO_MEMORY, "no memory for the conditions of a principal");
+        if (*slot == 0 && !condition_add(loading, text, slot, err))
                 return err_prefix(err, "binding %s", rule->binding.text);
+        rule->condition_index = *slot - 1u;
+        rule->condition = rules->conditions[rule->condition_index];
         rule->late = condition_is_late(loading->env, rule->condition);
         rules->needs_place = rules->needs_place || condition_needs_place(loading->env, rule->condition);
-        rules->program_bytes += cel_program_size_bytes(rule->condition);
         return true;
 }
 
-static bool add(struct loading *loading, const struct sql_access_rules_own_row *row, struct id *at,
+static bool add(struct loading *loading, const struct sql_access_rules_of_row *row, struct id *at,
                 struct err *err)
 {
         struct access_rules *rules = loading->rules;
@@ -115,7 +173,7 @@ static bool add(struct loading *loading, const struct sql_access_rules_own_row *
                                      .forbid = str_is(row->effect, "forbid")};
         rules->has_organizations = rules->has_organizations || str_is(row->level, "organization");
         rules->has_workspaces = rules->has_workspaces || str_is(row->level, "workspace");
-        rules->rule_count++; /* from here on its condition is freed with the rules */
+        rules->rule_count++;
         return rule_permissions(rules, row, rule, err) &&
                rule_condition(loading, row->condition, rule, err) && arena_check(&rules->arena, err);
 }
@@ -191,42 +249,21 @@ static bool too_many(struct err *err)
         return err_set(err, ERR_LIMIT_REACHED, "more than %d bindings reach one principal", RULES_MAX);
 }
 
-static bool read_own(struct tx *tx, struct loading *loading, struct placed *placed, struct err *err)
+static bool read_rules(struct tx *tx, struct loading *loading, struct placed *placed, struct err *err)
 {
         struct access_rules *rules = loading->rules;
-        SQL_SCOPED(access_rules_own) c = {0};
-        struct sql_access_rules_own_row row;
+        SQL_SCOPED(access_rules_of) c = {0};
+        struct sql_access_rules_of_row row;
         bool has;
 
-        if (!sql_access_rules_own_open(tx, id_str(&rules->principal), RULES_MAX + 1, &c, err))
+        if (!sql_access_rules_of_open(tx, id_str(&rules->principal), RULES_MAX + 1, &c, err))
                 return false;
         for (;;) {
-                if (!sql_access_rules_own_next(&c, &row, &has, err))
+                if (!sql_access_rules_of_next(&c, &row, &has, err))
                         return false;
                 if (!has)
                         return true;
-                if (rules->rule_count == loading->room)
-                        return too_many(err);
-                if (!add(loading, &row, &placed[rules->rule_count].at, err))
-                        return false;
-        }
-}
-
-static bool read_groups(struct tx *tx, struct loading *loading, struct placed *placed, struct err *err)
-{
-        struct access_rules *rules = loading->rules;
-        SQL_SCOPED(access_rules_of_groups) c = {0};
-        struct sql_access_rules_own_row row;
-        bool has;
-
-        if (!sql_access_rules_of_groups_open(tx, id_str(&rules->principal), RULES_MAX + 1, &c, err))
-                return false;
-        for (;;) {
-                if (!sql_access_rules_of_groups_next(&c, &row, &has, err))
-                        return false;
-                if (!has)
-                        return true;
-                if (rules->rule_count == loading->room)
+                if (rules->rule_count == RULES_MAX)
                         return too_many(err);
                 if (!add(loading, &row, &placed[rules->rule_count].at, err))
                         return false;
@@ -263,6 +300,16 @@ static bool kind_from(struct str name, enum principal_kind *ret)
         return false;
 }
 
+/* Conditions that are answered together, and which bindings have them. */
+static bool answer_together(struct access_rules *rules, struct err *err)
+{
+        if (rules->condition_count == 0)
+                return true;
+        return cel_many_new(&rules->many_arena, (const struct cel_program *const *)rules->conditions,
+                            rules->condition_count, CONDITION_COST_MAX, &rules->many, err) &&
+               access_classes_make(rules, err);
+}
+
 /* In two passes, so that the rules take only as much room as there are. */
 static bool fill(struct tx *tx, struct loading *loading, struct err *err)
 {
@@ -285,19 +332,13 @@ static bool fill(struct tx *tx, struct loading *loading, struct err *err)
         room = heap_alloc_zeroed(RULES_MAX, sizeof(*room));
         if (!placed || !room)
                 return err_set(err, ERR_NO_MEMORY, "no memory for the rules of a principal");
-        loading->room = RULES_MAX;
         rules->rules = room;
-        ok = read_own(tx, loading, placed, err) && read_groups(tx, loading, placed, err) &&
-             read_group_names(tx, rules, err);
+        ok = read_rules(tx, loading, placed, err) && read_group_names(tx, rules, err);
         rules->rules = ARENA_ARRAY(&rules->arena, struct access_rule, rules->rule_count);
-        if (!rules->rules) {
-                for (size_t i = 0; i < rules->rule_count; i++)
-                        cel_program_free(room[i].condition);
-                rules->rule_count = 0;
+        if (!ok || !rules->rules)
                 return ok && arena_check(&rules->arena, err);
-        }
         memcpy(rules->rules, room, rules->rule_count * sizeof(*room));
-        return ok && arrange(rules, placed, err);
+        return arrange(rules, placed, err) && answer_together(rules, err);
 }
 
 bool access_rules_load(const struct condition_env *env, struct tx *tx, struct str principal,
@@ -305,15 +346,19 @@ bool access_rules_load(const struct condition_env *env, struct tx *tx, struct st
 {
         struct access_rules *rules = heap_alloc_zeroed(1, sizeof(*rules));
         struct loading loading = {.env = env, .rules = rules};
+        bool ok;
 
         *ret = NULL;
         if (!rules)
                 return err_set(err, ERR_NO_MEMORY, "no memory for the rules of a principal");
         atomic_init(&rules->holds, 1);
         arena_init(&rules->arena, RULES_BYTES_MAX);
+        arena_init(&rules->many_arena, MANY_BYTES_MAX);
         rules->principal = id_from(principal);
         rules->tenant = id_from(tx_tenant(tx));
-        if (!fill(tx, &loading, err)) {
+        ok = fill(tx, &loading, err);
+        heap_free(loading.texts);
+        if (!ok) {
                 access_rules_release(rules);
                 return false;
         }

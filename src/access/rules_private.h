@@ -25,8 +25,15 @@ struct access_rules {
         struct str *groups; /* names */
         size_t group_count;
         const struct agent_limits *agent; /* NULL: it is none */
+        struct cel_program **conditions;  /* those of the bindings, equal texts once */
+        uint32_t condition_count;
+        const struct cel_many *many; /* the same, to be answered together; NULL: there is none */
         size_t program_bytes;
         struct arena arena;
+        struct arena many_arena; /* a bound of its own: what does not fit is only slower */
 };
+
+/* Fills the scopes' classes, once the rules are in their order. */
+bool access_classes_make(struct access_rules *rules, struct err *err) MUST_USE;
 
 void access_set_or(struct access_set *set, const struct access_set *other);

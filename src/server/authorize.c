@@ -120,9 +120,8 @@ static bool holds(struct call *call, enum permission permission)
         arena_init(&scratch, SCRATCH_BYTES);
         facts.partial = true;
         facts.permission = str_from(permission_name(permission));
-        return access_decide(access_env(access->access), access->rules, access_ask_ours(permission), &facts,
-                             &scratch)
-                       .verdict != ACCESS_DENY;
+        return access_decide(access->rules, access_ask_ours(permission), &facts, &scratch).verdict !=
+               ACCESS_DENY;
 }
 
 static bool sees(struct call *call)
@@ -175,8 +174,8 @@ static bool decide(struct call *call, enum permission permission, struct err *er
                                "this token is bound to the workspace %s; %s changes the whole tenant",
                                req->principal.workspace.text, permission_name(permission));
         arena_init(&scratch, SCRATCH_BYTES);
-        answer = access_decide(access_env(call->access.access), call->access.rules,
-                               access_ask_ours(permission), &call->access.facts, &scratch);
+        answer = access_decide(call->access.rules, access_ask_ours(permission), &call->access.facts,
+                               &scratch);
         if (answer.verdict == ACCESS_DENY)
                 return refuse(call, &answer, err);
         req->resource_open = answer.verdict == ACCESS_UNDECIDED;
