@@ -202,6 +202,17 @@ static bool directory_work(struct tx *tx, void *arg, struct err *err)
         }
 }
 
+static bool is_platforms(struct tx *tx, bool *ret, struct err *err)
+{
+        struct sql_policy_tenant_self_row self;
+        bool found;
+
+        if (!sql_policy_tenant_self(tx, &self, &found, err))
+                return false;
+        *ret = found && self.platform;
+        return true;
+}
+
 static bool cell_work(struct tx *tx, void *arg, struct err *err)
 {
         struct loading *loading = arg;
@@ -209,7 +220,8 @@ static bool cell_work(struct tx *tx, void *arg, struct err *err)
         struct sql_policy_in_force_row row;
         bool has;
 
-        if (loading->tenants && !policy_change_guarded(tx, &loading->held->force.guarded, err))
+        if (loading->tenants && (!policy_change_guarded(tx, &loading->held->force.guarded, err) ||
+                                 !is_platforms(tx, &loading->held->force.set.is_platforms, err)))
                 return false;
         if (!sql_policy_in_force_open(tx, loading->workspaces ? loading->workspace : STR(""), &c, err))
                 return false;

@@ -366,7 +366,7 @@ static enum policy_verdict layer_verdict(const struct verdict *verdict)
 
 /*
  * What mends a policy cannot be denied by what it would mend: below the
- * platform, only requirements count for it.
+ * platform, and in its own tenant, only requirements count for it.
  */
 static bool mends_policies(const struct catalogue_operation *operation)
 {
@@ -389,7 +389,7 @@ void policy_decide(const struct policy_set *set, const struct policy_input *inpu
                 struct verdict *verdict = &verdicts[layer];
 
                 *verdict = try_layer(&deciding, set, (enum policy_layer)layer);
-                if (layer != POLICY_PLATFORM && mends_policies(input->operation)) {
+                if ((layer != POLICY_PLATFORM || set->is_platforms) && mends_policies(input->operation)) {
                         verdict->forbid = NULL;
                         verdict->permitted = true;
                 }

@@ -70,6 +70,7 @@ struct policy_document;
 struct policy_set {
         const struct policy_document *documents[POLICY_LAYERS][POLICY_DOCUMENTS_MAX];
         unsigned counts[POLICY_LAYERS];
+        bool is_platforms; /* in force in the platform's own tenant, whose the upper layers are too */
         char digest[POLICY_DIGEST_SIZE];
 };
 
@@ -114,9 +115,9 @@ struct policy_explanation {
 /*
  * Always answers. Whatever the rules say, an operation that changes or destroys
  * is never POLICY_ALLOW; and operations that change policies (`policy.…` of the
- * connector countersign) are denied by the platform's layer only, so that a
- * mistake can be undone. `ret_explanation` may be NULL; what it and the decision
- * point to is in the arena. A condition that finds the arena full has failed.
+ * connector countersign) are denied by the platform's layer only, and in the
+ * platform's own tenant by none, so that a mistake can be undone. `ret_explanation` may be NULL; what it and
+ * the decision point to is in the arena. A condition that finds the arena full has failed.
  */
 void policy_decide(const struct policy_set *set, const struct policy_input *input, struct arena *arena,
                    struct policy_explanation *ret_explanation, struct policy_decision *ret);

@@ -253,6 +253,75 @@ def test_the_platform_guards_everybody_and_a_tier_its_tenants(tmp_path):
     assert server.stop() == 0
 
 
+def platforms_own_tenant(server):
+    """The tenant of whoever made the server's first key."""
+    api = server.api(server.bootstrap_key)
+    who = api.ok("GET", "/v1/whoami")
+    workspace = api.ok("GET", f"/v1/tenants/{who['tenant']}/workspaces")["items"][0]["id"]
+    return harness.Tenant(server, {"tenant": {"id": who["tenant"], "name": "platform"}, "workspace": {"id": workspace},
+                                   "administrator": {"id": who["principal"], "name": "platform-administrator"},
+                                   "api_key": server.bootstrap_key})
+
+
+def test_the_platforms_and_the_tiers_policies_change_by_approved_actions(make_server):
+    server = make_server().start()
+    platform = platforms_own_tenant(server)
+    api, above = platform.admin.api, f"/v1/tenants/{platform.id}/policies"
+    platform.admin.offer_key()
+    approver = platform.approver()
+    platform.put_roster(approver)
+    basic = harness.Tenant(server, api.ok("POST", "/v1/tenants", {"name": harness.unique("t"), "tier": "basic"}))
+    other = conftest.new_tenant(server)
+    four = published(platform, policy("  - {name: four, effect: require, decisions: 4}\n", name="tiers"))
+    guard = published(platform, policy(NO_REMOVAL, name="guard"))
+    api.ok("PUT", f"/v1/tenants/{platform.id}/policy-protection", {"protected": True})
+    for body in ({"definition": four["id"], "layer": "tier", "tier": "basic"}, {"definition": guard["id"], "layer": "platform"}):
+        api.refused("APPROVAL_NEEDED", "POST", above, body)
+    assert short(explain(basic)) == ("require", 2, "destroys-need-two"), "nothing is in force yet"
+
+    approved(platform, approver, "policy.activate", four["id"], {"layer": "tier", "tier": "basic"})
+    assert short(explain(basic)) == ("require", 4, "four")
+    assert short(explain(other)) == ("require", 2, "destroys-need-two")
+    approved(platform, approver, "policy.activate", guard["id"], {"layer": "platform"})
+    for tenant in (basic, other):
+        assert short(explain(tenant, requester={"kind": "agent"})) == ("deny", 0, "nothing-goes")
+    listed = [(item["layer"], item["name"]) for item in other.admin.api.ok("GET", f"{other.place}/policies")["items"]]
+    assert listed == [("platform", "guard")], "the built-in one stands where the platform has none"
+    # What is in force counts after a new start as well: it is in the directory.
+    server.restart()
+    assert short(explain(other, requester={"kind": "agent"})) == ("deny", 0, "nothing-goes")
+
+    # Another tenant's people cannot ask for it, approved or not.
+    mine = published(other, policy(THREE, name="mine"))
+    for place in ({"layer": "platform"}, {"layer": "tier", "tier": "basic"}):
+        other.admin.api.refused("FORBIDDEN", "POST", other.actions, {
+            "environment": "control-plane", "connector": "countersign", "operation": "policy.activate",
+            "target": mine["id"], "parameters": place})
+
+    api.refused("APPROVAL_NEEDED", "DELETE", f"{above}/{guard['id']}", params={"layer": "platform"})
+    approved(platform, approver, "policy.deactivate", guard["id"], {"layer": "platform"})
+    approved(platform, approver, "policy.deactivate", four["id"], {"layer": "tier", "tier": "basic"})
+    for tenant in (basic, other):
+        assert short(explain(tenant)) == ("require", 2, "destroys-need-two")
+    operations = [event["api"]["operation"] for event in platform.log_entries()]
+    assert operations.count("policy.activate") >= 2 and operations.count("policy.deactivate") >= 2, operations
+
+
+def test_a_policy_of_the_platform_that_denies_everything_can_be_undone(make_server):
+    server = make_server().start()
+    platform = platforms_own_tenant(server)
+    platform.admin.offer_key()
+    approver = platform.approver()
+    platform.put_roster(approver)
+    shut = published(platform, policy("  - {name: nobody-nothing, effect: forbid}\n", name="shut"))
+    platform.admin.api.ok("PUT", f"/v1/tenants/{platform.id}/policy-protection", {"protected": True})
+    approved(platform, approver, "policy.activate", shut["id"], {"layer": "platform"})
+    other = conftest.new_tenant(server)
+    assert short(explain(other))[0] == "deny"
+    approved(platform, approver, "policy.deactivate", shut["id"], {"layer": "platform"})
+    assert short(explain(other))[0] == "require"
+
+
 def test_the_command_line_does_all_of_it(tenant, tmp_path):
     cli = harness.Cli(tmp_path, tenant.server.url, tenant.admin.api.key)
     approver = tenant.approver()
