@@ -4,10 +4,9 @@
 #include "cli/identity.h"
 #include "cli/output.h"
 #include "cli/profile.h"
+#include "cli/secret_input.h"
 
 #include <stdio.h>
-
-enum { LINE_MAX_BYTES = 2048 };
 
 static const struct out_column account_columns[] = {
         {"principal", "principal", 0},       {"name", "name", 30},        {"login", "login", 40},
@@ -94,19 +93,9 @@ bool account_enable_run(struct cli *cli, struct err *err)
         return change(cli, "enable", account_columns, err);
 }
 
-static bool read_line(struct cli *cli, const char *what, struct str *ret, struct err *err)
+static bool read_password(struct cli *cli, const char *what, struct str *ret, struct err *err)
 {
-        char line[LINE_MAX_BYTES];
-        bool ok;
-
-        (void)fprintf(stderr, "%s: ", what);
-        ok = fgets(line, sizeof(line), stdin) != NULL;
-        if (ok) {
-                line[strcspn(line, "\r\n")] = '\0';
-                *ret = arena_str(&cli->arena, str_from(line));
-        }
-        explicit_bzero(line, sizeof(line));
-        return ok || err_set(err, ERR_BAD_PARAMETER, "%s: nothing came on standard input", what);
+        return secret_input_read(&cli->arena, what, "give both on standard input, a line each", ret, err);
 }
 
 bool account_password_run(struct cli *cli, struct err *err)
@@ -115,8 +104,8 @@ bool account_password_run(struct cli *cli, struct err *err)
         struct cli_reply reply;
         struct cli_body body;
 
-        if (!own(cli, &id, err) || !read_line(cli, "current password", &current, err) ||
-            !read_line(cli, "new password", &password, err))
+        if (!own(cli, &id, err) || !read_password(cli, "current password", &current, err) ||
+            !read_password(cli, "new password", &password, err))
                 return false;
         cli_body_begin(&body);
         cli_body_str(&body, "current", current);

@@ -7,11 +7,11 @@
 #include "cli/login.h"
 #include "cli/output.h"
 #include "cli/profile.h"
+#include "cli/secret_input.h"
 #include "cli/signing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 static const struct out_column whoami_fields[] = {
@@ -36,30 +36,12 @@ static const struct out_column whoami_fields[] = {
         {NULL, NULL, 0},
 };
 
-/* A line from standard input, unseen when that is a terminal. */
 static bool read_key(struct cli *cli, struct str *ret, struct err *err)
 {
-        struct termios shown;
-        struct termios hidden;
-        char line[256];
-        bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
-        bool ok;
-
-        if (terminal) {
-                fprintf(stderr, "API key: ");
-                hidden = shown;
-                hidden.c_lflag &= ~(tcflag_t)ECHO;
-                tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        }
-        ok = fgets(line, sizeof(line), stdin) != NULL;
-        if (terminal) {
-                tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-                fputc('\n', stderr);
-        }
-        if (!ok)
-                return err_set(err, ERR_BAD_PARAMETER, "no key: give it with --key or on standard input");
-        *ret = arena_str(&cli->arena, str_trim(str_from(line)));
-        return arena_check(&cli->arena, err);
+        if (!secret_input_read(&cli->arena, "API key", "give it with --key or on standard input", ret, err))
+                return false;
+        *ret = str_trim(*ret);
+        return true;
 }
 
 /* The key as it was given, or piped; else the person logs in, in a browser here or on another device. */

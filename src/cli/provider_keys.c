@@ -3,11 +3,10 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/profile.h"
+#include "cli/secret_input.h"
 #include "crypto/secret.h"
 
 #include <stdio.h>
-#include <termios.h>
-#include <unistd.h>
 
 enum { SECRET_TEXT_MAX = 1024 };
 
@@ -23,41 +22,13 @@ static const struct out_column columns[] = {
         {NULL, NULL, 0},
 };
 
-/* A line of standard input, unseen when that is a terminal. */
-static bool read_line(struct arena *secrets, struct str *ret, struct err *err)
-{
-        struct termios shown, hidden;
-        char line[SECRET_TEXT_MAX];
-        bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
-        bool ok;
-
-        if (terminal) {
-                fprintf(stderr, "The provider's key: ");
-                hidden = shown;
-                hidden.c_lflag &= ~(tcflag_t)ECHO;
-                tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        }
-        ok = fgets(line, sizeof(line), stdin) != NULL;
-        if (terminal) {
-                tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-                fputc('\n', stderr);
-        }
-        if (ok)
-                *ret = arena_str(secrets, str_trim(str_from(line)));
-        secret_wipe(line, sizeof(line));
-        if (!ok)
-                return err_set(err, ERR_BAD_PARAMETER,
-                               "no key: give it on standard input or with --secret-file");
-        return arena_check(secrets, err);
-}
-
 static bool take_secret(struct cli *cli, struct arena *secrets, struct str *ret, struct err *err)
 {
         struct str file = cli_value(cli, "secret-file");
 
-        if (!file.ptr)
-                return read_line(secrets, ret, err);
-        if (!file_read(secrets, file, true, SECRET_TEXT_MAX, ret, err))
+        if (file.ptr ? !file_read(secrets, file, true, SECRET_TEXT_MAX, ret, err)
+                     : !secret_input_read(secrets, "The provider's key",
+                                          "give it on standard input or with --secret-file", ret, err))
                 return false;
         *ret = str_trim(*ret);
         return true;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line reaches all that a person does through the API (tools/check_exchanges.py counts it)."""
 import base64
+import os
+import subprocess
 
 import pytest
 
@@ -134,6 +136,30 @@ def test_somebodys_own_password_factors_and_sessions(place, tmp_path):
     cli.run("factor", "totp-remove")
     cli.run("factor", "passkey-remove", passkey.record)
     cli.run("account", "password", stdin=f"{PASSWORD}\nanother long pass phrase\n")
+    assert local.log_in("another long pass phrase")[1].status == 303
+
+
+def test_a_password_that_is_typed_is_not_shown(place, tmp_path):
+    local = Local(place)
+    cli = Cli(tmp_path, place.server.url, local.log_in()[0].session_token)
+    keyboard, terminal = os.openpty()
+    with subprocess.Popen([str(harness.binary()), "account", "password"], stdin=terminal, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={**os.environ, "COUNTERSIGN_PROFILE": str(cli.profile)}) as process:
+        for prompt, typed in (("current password: ", PASSWORD), ("new password: ", "another long pass phrase")):
+            said = ""
+            while not said.endswith(prompt):
+                said += process.stderr.read(1).decode() or pytest.fail(f"it ended: {said}")
+            os.write(keyboard, typed.encode() + b"\n")
+        assert process.wait(harness.PATIENCE_S) == 0
+    # The line discipline has answered all that was typed by now: what it echoed can be read.
+    os.set_blocking(keyboard, False)
+    try:
+        echoed = os.read(keyboard, 4096)
+    except BlockingIOError:
+        echoed = b""
+    os.close(keyboard)
+    os.close(terminal)
+    assert PASSWORD.encode() not in echoed and b"another long" not in echoed
     assert local.log_in("another long pass phrase")[1].status == 303
 
 
