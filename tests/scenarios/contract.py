@@ -16,6 +16,8 @@ class Operation:
         extension = operation["x-countersign"]
         self.scope = extension["scope"]
         self.permission = extension["permission"]
+        self.second_factor_s = extension.get("second-factor")
+        self.secrets = extension.get("secrets", False)
         self.public = operation.get("security") == []
         self.parameters = [resolve(document, p) for p in item.get("parameters", []) + operation.get("parameters", [])]
         body = operation.get("requestBody")
