@@ -183,6 +183,7 @@ static void page_open(struct request *req, struct page *ret_page)
         *ret_page = (struct page){.req = req,
                                   .language = choose_language(request_header(req, "Accept-Language"))};
         buf_init(&ret_page->html, PAGE_MOST_BYTES);
+        ret_page->html.zeroing = req->arena->zeroing; /* a form may carry a one-time link along */
 }
 
 static void write_head(struct page *page, enum page_text title)

@@ -200,6 +200,8 @@ static FIBER_FN bool send_head(struct http_exchange *x, int status, const struct
         pieces[0] = (struct iovec){at, (size_t)(end - at)};
         pieces[1] = (struct iovec){(void *)body.ptr, body.len};
         is_sent = send_pieces(x, pieces, sends_body && !joins ? 2 : 1, err);
+        if (x->arena.zeroing)
+                explicit_bzero(at, (size_t)(end - at));
         heap_free(large);
         return is_sent;
 }

@@ -234,6 +234,7 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                 return;
         }
         buf_init(&body, REFUSAL_MOST_BYTES);
+        body.zeroing = call->route && call->route->secrets;
         media = write_refusal(call, why, &body);
         call->replayed = false;
         count = call_headers(call, media, headers);

@@ -85,7 +85,7 @@ def test_a_second_factor_grows_old(administrator):
 
     server.set_clock_offset_ms(int(shown_ms + 290000 - time.time() * 1000))
     api.ok("POST", path, role())
-    server.set_clock_offset_ms(int(shown_ms + 300001 - time.time() * 1000))
+    server.set_clock_offset_ms(int(shown_ms + 301000 - time.time() * 1000))
     api.refused("SECOND_FACTOR_REQUIRED", "POST", path, role())
     administrator.key.ok("POST", path, role())
     server.set_clock_offset_ms(0)

@@ -56,7 +56,11 @@ def dumpable(pid):
 
 
 def count(pid, words):
-    return {name: sum(piece.count(word) for piece in dumpable(pid)) for name, word in words.items()}
+    found = dict.fromkeys(words, 0)
+    for piece in map(without_zeros, dumpable(pid)):
+        for name, word in words.items():
+            found[name] += piece.count(word)
+    return found
 
 
 def test_no_key_is_left_in_memory_logs_and_metrics(make_server):
@@ -89,6 +93,43 @@ def test_no_key_is_left_in_memory_logs_and_metrics(make_server):
     assert "sk-memory-" not in server.process.text
     assert "sk-memory-" not in server.api().request("GET", "/metrics").text
     provider.close()
+
+
+def test_what_is_shown_once_and_what_people_type_is_not_left_in_memory(make_server):
+    """API keys, tokens of executors, one-time links, seeds, client secrets, passwords, codes: both ways."""
+    server = make_server(options=CHEAP).start()
+    tenant = new_tenant(server)
+    words = {}
+
+    def keep(name, secret):
+        words.setdefault(name, []).append(secret.encode())
+
+    for number in range(4):
+        made = tenant.admin.api.ok("POST", f"{tenant.path}/principals/{tenant.admin.id}/keys", {"name": "memory"})
+        keep("an API key", made["secret"])
+        renewed = tenant.admin.api.ok("POST", f"{tenant.path}/principals/{tenant.admin.id}/keys/{made['key']['id']}/rotate", {})
+        keep("a rotated key", renewed["secret"])
+        keep("an enrolment token", tenant.announce()["token"])
+        secret = f"memory-client-secret-{number}"
+        tenant.admin.api.ok("POST", f"{tenant.path}/realms", {
+            "name": f"corp-{number}", "issuer": "https://id.example.com", "client_id": "c", "client_secret": secret,
+            "roles_expression": "'operator'"})
+        keep("a client secret", secret)
+        password = f"memory password {number} {harness.unique('x')}"
+        local = Local(tenant, password=password)
+        keep("a password", password.replace(" ", "+"))
+        keep("a password", password)
+        keep("a one-time link", local.link.rsplit("=", 1)[1])
+        browser, _ = local.log_in(password)
+        api = server.api(browser.session_token)
+        seed = api.ok("POST", f"{local.path}/totp")
+        keep("a seed", seed["seed"])
+        codes = server.api().ok("POST", "/oauth2/device_authorization", raw="client_id=countersign-cli",
+                                headers={"Content-Type": "application/x-www-form-urlencoded"})
+        keep("a device's code", codes["device_code"])
+    flat = {f"{name} {at}": secret for name, secrets in words.items() for at, secret in enumerate(secrets)}
+    found = {name: times for name, times in count(server.process.process.pid, flat).items() if times}
+    assert not found, found
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/smaps").exists(), reason="needs /proc")
