@@ -27,27 +27,29 @@ static bool rendering_to_api(struct arena *arena, const struct sql_action_get_ro
         return true;
 }
 
-static bool decisions_to_api(struct request *req, struct str action, struct api_action *out, struct err *err)
+static bool decisions_to_api(struct request *req, struct action *action, struct api_action *out,
+                             struct err *err)
 {
-        struct action_decision *decisions;
         struct api_decision *items;
-        size_t count;
 
-        if (!approvals_decisions(req->tx, action, &decisions, &count, err))
+        if (!approvals_decisions(req->tx, action, err))
                 return false;
-        items = ARENA_ARRAY(req->arena, struct api_decision, count);
+        items = ARENA_ARRAY(req->arena, struct api_decision, action->decision_count);
         if (!items)
                 return arena_check(req->arena, err);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < action->decision_count; i++) {
+                const struct action_decision *decision = &action->decisions[i];
+
                 items[i] = (struct api_decision){
-                        .principal = decisions[i].principal,
-                        .verdict = decisions[i].verdict == VERDICT_APPROVE ? API_VERDICT_APPROVE
-                                                                           : API_VERDICT_REJECT,
-                        .keyid = decisions[i].signature.key_id,
-                        .decided_at_ms = decisions[i].decided_ms,
+                        .principal = decision->principal,
+                        .verdict = decision->verdict == VERDICT_APPROVE ? API_VERDICT_APPROVE
+                                                                        : API_VERDICT_REJECT,
+                        .keyid = decision->signature.key_id,
+                        .decided_at_ms = decision->decided_ms,
                 };
+        }
         out->decisions = items;
-        out->decisions_count = count;
+        out->decisions_count = action->decision_count;
         return true;
 }
 
@@ -103,7 +105,7 @@ static enum api_action_content content_state(const struct action *action)
         return action_state_is_closed(action->state) ? API_ACTION_CONTENT_KEPT : API_ACTION_CONTENT_OPEN;
 }
 
-bool action_to_api(struct request *req, const struct action *action, struct api_action *out, struct err *err)
+bool action_to_api(struct request *req, struct action *action, struct api_action *out, struct err *err)
 {
         const struct sql_action_get_row *row = &action->row;
         int64_t now_ms = clock_now_ms();
@@ -136,7 +138,7 @@ bool action_to_api(struct request *req, const struct action *action, struct api_
         };
         return (!row->has_decisions || requirement_to_api(req->arena, row, out, err)) &&
                (!row->outcome.ptr || outcome_to_api(req->arena, row, out, err)) &&
-               decisions_to_api(req, row->id, out, err) &&
+               decisions_to_api(req, action, out, err) &&
                (!row->statement.ptr || rendering_to_api(req->arena, row, out, err)) &&
                arena_check(req->arena, err);
 }

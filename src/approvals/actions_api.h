@@ -7,7 +7,7 @@
 #include "approvals/approvals.h"
 
 /* Within a transaction. The state is the one by the clock. */
-bool action_to_api(struct request *req, const struct action *action, struct api_action *out,
+bool action_to_api(struct request *req, struct action *action, struct api_action *out,
                    struct err *err) MUST_USE;
 
 bool envelope_to_api(struct arena *arena, const struct dsse_envelope *envelope, struct api_envelope *out,

@@ -11,27 +11,67 @@
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
+static bool read_state(struct action *action, struct err *err)
+{
+        return action_state_from(action->row.state, &action->state) ||
+               err_set(err, ERR_INTERNAL, "action %.*s is in the state \"%.*s\"", STR_ARG(action->row.id),
+                       STR_ARG(action->row.state));
+}
+
 bool action_from_row(struct tx *tx, const struct sql_action_get_row *row, struct action *ret,
                      struct err *err)
 {
-        ret->row = *row;
-        if (!content_open_row(tx, &ret->row, err))
+        *ret = (struct action){.row = *row};
+        return content_open_row(tx, &ret->row, err) && read_state(ret, err);
+}
+
+/* What it carries is still sealed. */
+static bool read_row(struct tx *tx, struct str workspace, struct str id, struct sql_action_get_row *ret,
+                     struct err *err)
+{
+        bool found;
+
+        if (!sql_action_get(tx, workspace, id, ret, &found, err))
                 return false;
-        return action_state_from(row->state, &ret->state) ||
-               err_set(err, ERR_INTERNAL, "action %.*s is in the state \"%.*s\"", STR_ARG(row->id),
-                       STR_ARG(row->state));
+        return found || err_set(err, ERR_NOT_FOUND, "there is nothing here");
 }
 
 bool approvals_get(struct tx *tx, struct str workspace, struct str id, struct action *ret, struct err *err)
 {
         struct sql_action_get_row row;
-        bool found;
 
-        if (!sql_action_get(tx, workspace, id, &row, &found, err))
+        return read_row(tx, workspace, id, &row, err) && action_from_row(tx, &row, ret, err);
+}
+
+bool approvals_get_again(struct tx *tx, struct str workspace, const struct action *seen, struct action *ret,
+                         struct err *err)
+{
+        const struct sql_action_get_row *was = &seen->row;
+        struct sql_action_get_row row;
+
+        if (!read_row(tx, workspace, was->id, &row, err))
                 return false;
-        if (!found)
-                return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        return action_from_row(tx, &row, ret, err);
+        if (!row.content_key.ptr || row.sealed_message.ptr || !str_eq(row.content_key, was->content_key))
+                return action_from_row(tx, &row, ret, err);
+        row.statement = was->statement;
+        row.task_name = was->task_name;
+        row.instruction = was->instruction;
+        *ret = (struct action){.row = row};
+        return read_state(ret, err);
+}
+
+bool approvals_get_lasting(struct tx *tx, struct str workspace, struct str id, struct action *ret,
+                           struct err *err)
+{
+        struct sql_action_get_row row;
+
+        if (!read_row(tx, workspace, id, &row, err))
+                return false;
+        if (row.keeps_content)
+                return action_from_row(tx, &row, ret, err);
+        row.statement = row.task_name = row.instruction = STR_NULL;
+        *ret = (struct action){.row = row};
+        return read_state(ret, err);
 }
 
 bool action_has_content(const struct action *action, struct err *err)
@@ -145,6 +185,41 @@ static struct str join_roles(struct arena *arena, const struct statement *statem
         return arena_str(arena, buf_str(&buf));
 }
 
+/* The row as it was just written: what the columns say, and what the action carries, unsealed. */
+static void action_of_insert(const struct action_new *action, enum action_state state,
+                             const struct sql_action_insert_in *in, struct action *ret)
+{
+        *ret = (struct action){.state = state, .has_decisions = true};
+        ret->row = (struct sql_action_get_row){
+                .id = in->id,
+                .workspace_id = in->workspace_id,
+                .state = in->state,
+                .revision = 1,
+                .environment = in->environment,
+                .connector = in->connector,
+                .operation = in->operation,
+                .target = in->target,
+                .effect = in->effect,
+                .requester_id = in->requester_id,
+                .rule = in->rule,
+                .has_decisions = in->decisions != NULL,
+                .decisions = in->decisions ? *in->decisions : 0,
+                .roles = in->roles,
+                .digest = in->digest,
+                .created_ms = in->created_ms,
+                .expires_ms = in->expires_ms,
+                .has_closed_ms = in->closed_ms != NULL,
+                .closed_ms = in->closed_ms ? *in->closed_ms : 0,
+                .keeps_content = in->keeps_content != 0,
+                .content_key = in->content_key,
+        };
+        if (!in->content_key.ptr)
+                return;
+        ret->row.statement = action->bytes;
+        ret->row.task_name = action->task_name;
+        ret->row.instruction = action->instruction;
+}
+
 /* What the action carries, sealed; nothing of it when it closes at once and nothing is kept. */
 static bool seal_new(struct tx *tx, const struct action_new *action, struct sql_action_insert_in *in,
                      struct err *err)
@@ -202,9 +277,9 @@ bool approvals_submit(struct tx *tx, const struct action_new *action, struct act
                 return err_set(err, ERR_INTERNAL, "an action cannot begin with \"%s\"",
                                action_event_name(event));
         fill_insert(tx, action, state, &decisions, &in);
-        if (!seal_new(tx, action, &in, err) || !sql_action_insert(tx, &in, err) ||
-            !approvals_get(tx, s->workspace, s->action, ret, err))
+        if (!seal_new(tx, action, &in, err) || !sql_action_insert(tx, &in, err))
                 return false;
+        action_of_insert(action, state, &in, ret);
         if (action->denied || decisions > 0)
                 return true;
         /* No quorum is no approval, but for what leaves everything as it is. */
@@ -218,8 +293,7 @@ bool approvals_submit(struct tx *tx, const struct action_new *action, struct act
 
 /* ---- decisions that stand ------------------------------------------------------------------------ */
 
-bool approvals_decisions(struct tx *tx, struct str action, struct action_decision **ret_decisions,
-                         size_t *ret_count, struct err *err)
+bool approvals_decisions(struct tx *tx, struct action *action, struct err *err)
 {
         /* As many as there can be members of a roster. */
         struct action_decision *decisions = NULL;
@@ -228,7 +302,9 @@ bool approvals_decisions(struct tx *tx, struct str action, struct action_decisio
         struct sql_decision_list_row row;
         bool has;
 
-        if (!sql_decision_list_open(tx, action, &c, err))
+        if (action->has_decisions)
+                return true;
+        if (!sql_decision_list_open(tx, action->row.id, &c, err))
                 return false;
         for (;;) {
                 if (!sql_decision_list_next(&c, &row, &has, err))
@@ -257,8 +333,9 @@ bool approvals_decisions(struct tx *tx, struct str action, struct action_decisio
                         return err_set(err, ERR_INTERNAL, "a decision says \"%.*s\"", STR_ARG(row.verdict));
                 count++;
         }
-        *ret_decisions = decisions;
-        *ret_count = count;
+        action->has_decisions = true;
+        action->decisions = decisions;
+        action->decision_count = count;
         return true;
 }
 
@@ -273,24 +350,24 @@ static bool still_counts(const struct roster *roster, const struct action *actio
                !str_eq(member->principal, action->row.requester_id);
 }
 
-bool approvals_envelope(struct tx *tx, const struct action *action, const struct roster *roster,
+bool approvals_envelope(struct tx *tx, struct action *action, const struct roster *roster,
                         struct dsse_envelope *ret, unsigned *ret_people, struct err *err)
 {
-        struct action_decision *decisions;
         struct dsse_signature *signatures;
-        size_t count, kept = 0;
+        size_t kept = 0;
 
-        if (!action_has_content(action, err) ||
-            !approvals_decisions(tx, action->row.id, &decisions, &count, err))
+        if (!action_has_content(action, err) || !approvals_decisions(tx, action, err))
                 return false;
-        signatures = ARENA_ARRAY(tx_arena(tx), struct dsse_signature, count);
+        signatures = ARENA_ARRAY(tx_arena(tx), struct dsse_signature, action->decision_count);
         if (!signatures)
                 return arena_check(tx_arena(tx), err);
-        for (size_t i = 0; i < count && kept < DSSE_SIGNATURES_MAX; i++) {
-                if (decisions[i].verdict != VERDICT_APPROVE ||
-                    (roster && !still_counts(roster, action, &decisions[i])))
+        for (size_t i = 0; i < action->decision_count && kept < DSSE_SIGNATURES_MAX; i++) {
+                const struct action_decision *decision = &action->decisions[i];
+
+                if (decision->verdict != VERDICT_APPROVE ||
+                    (roster && !still_counts(roster, action, decision)))
                         continue;
-                signatures[kept++] = decisions[i].signature;
+                signatures[kept++] = decision->signature;
         }
         *ret = (struct dsse_envelope){.payload_type = STR(STATEMENT_PAYLOAD_TYPE),
                                       .payload = action->row.statement,

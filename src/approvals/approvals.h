@@ -20,9 +20,19 @@
 #include "documents/report.h"
 #include "store/store.h"
 
-/* A row of the table, and its state as a number. */
+struct action_decision {
+        struct str principal;
+        enum verdict verdict;
+        struct dsse_signature signature;
+        int64_t decided_ms;
+};
+
+/* A row of the table, its state as a number, and its decisions once approvals_decisions has read them. */
 struct action {
         enum action_state state;
+        bool has_decisions;
+        size_t decision_count;
+        struct action_decision *decisions;
         struct sql_action_get_row row;
 };
 
@@ -40,7 +50,8 @@ struct action_new {
 
 /*
  * Records it: pending, denied, or at once approved when the statement requires
- * no decision and its operation only reads (INTERNAL if it does more).
+ * no decision and its operation only reads (INTERNAL if it does more). The
+ * strings of `ret` are those of `action` and its statement.
  */
 bool approvals_submit(struct tx *tx, const struct action_new *action, struct action *ret,
                       struct err *err) MUST_USE;
@@ -52,6 +63,18 @@ bool approvals_get(struct tx *tx, struct str workspace, struct str id, struct ac
                    struct err *err) MUST_USE;
 bool action_from_row(struct tx *tx, const struct sql_action_get_row *row, struct action *ret,
                      struct err *err) MUST_USE;
+/*
+ * The same for who has read it before: what it carries is never changed, only
+ * erased, and is taken from `seen` if it is still there under the same key.
+ */
+bool approvals_get_again(struct tx *tx, struct str workspace, const struct action *seen, struct action *ret,
+                         struct err *err) MUST_USE;
+/*
+ * The same for who closes it: what it carries is opened only if it is kept
+ * then; otherwise the row is as if it were gone.
+ */
+bool approvals_get_lasting(struct tx *tx, struct str workspace, struct str id, struct action *ret,
+                           struct err *err) MUST_USE;
 
 /*
  * Whether what the action carries is still there: the statement, the asker's
@@ -65,21 +88,15 @@ bool action_is_due(const struct action *action, int64_t now_ms);
 /* The state that it is in by the clock: a due action counts as expired or lapsed. */
 enum action_state action_state_now(const struct action *action, int64_t now_ms);
 
-struct action_decision {
-        struct str principal;
-        enum verdict verdict;
-        struct dsse_signature signature;
-        int64_t decided_ms;
-};
-
-bool approvals_decisions(struct tx *tx, struct str action, struct action_decision **ret_decisions,
-                         size_t *ret_count, struct err *err) MUST_USE;
+/* Reads the decisions into the action, unless they are there; in the transaction that has read the action.
+ */
+bool approvals_decisions(struct tx *tx, struct action *action, struct err *err) MUST_USE;
 
 /*
  * The frozen statement with the approvals, as a DSSE envelope. With a roster,
  * only those that still count by it; *ret_people is how many people that is.
  */
-bool approvals_envelope(struct tx *tx, const struct action *action, const struct roster *roster,
+bool approvals_envelope(struct tx *tx, struct action *action, const struct roster *roster,
                         struct dsse_envelope *ret, unsigned *ret_people, struct err *err) MUST_USE;
 
 /* ---- deciding ---------------------------------------------------------------------------------- */
@@ -90,6 +107,7 @@ struct action_decide {
         enum verdict verdict;
         struct dsse_signature signature; /* Ed25519's, or a passkey's assertion */
         const struct roster *roster;     /* the one that the signature was checked against */
+        const struct action *seen;       /* the one that it was checked for */
 };
 
 /*
@@ -139,17 +157,17 @@ bool approvals_sweep(struct tx *tx, int64_t now_ms, int64_t most, int64_t *ret_m
 /* ---- running ----------------------------------------------------------------------------------- */
 
 struct action_claim {
-        struct str workspace, action;
         struct str executor, environment; /* who claims; enrolled, not revoked */
         const struct roster *roster;      /* NULL: there is none */
 };
 
 /*
- * The one right to run. Exactly one caller gets it. ACTION_NOT_APPROVED,
+ * The one right to run, of an action that approvals_get has read in this
+ * transaction. Exactly one caller gets it. ACTION_NOT_APPROVED,
  * ACTION_EXPIRED, NOT_FOUND (another environment), and NOT_ON_ROSTER when the
  * approvals that still count are no longer enough.
  */
-bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t now_ms, struct action *ret,
+bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t now_ms, struct action *action,
                      struct dsse_envelope *ret_envelope, struct err *err) MUST_USE;
 
 /*

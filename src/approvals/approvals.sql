@@ -6,6 +6,10 @@
 -- out: version int, digest text, envelope text
 SELECT version, digest, envelope FROM roster_version WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1;
 
+-- name: roster_version_standing :one
+-- out: version int
+SELECT version FROM roster_version WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1;
+
 -- name: roster_version_list :many
 -- in: after int, most int
 -- out: as roster_version_last

@@ -2,6 +2,8 @@
 /* What becomes of an action that was claimed: its output and its report. */
 #include "approvals/test_world.h"
 
+#include "tenancy/tenancy_sql.h"
+
 #include "base/json_write.h"
 #include "log/log.h"
 
@@ -169,6 +171,7 @@ static bool report_with(struct world *world, struct action *action, const struct
                 return false;
         *action = reporting.ret;
         *ret_again = reporting.again;
+        assert_stands(world, action);
         return true;
 }
 
@@ -197,6 +200,36 @@ static void every_outcome_leads_where_the_table_says(void **state)
                 must(report(world, &action, (enum outcome)outcome, &again));
                 assert_true(again);
                 assert_int_equal(action.state, ends[outcome]);
+        }
+}
+
+static bool keep_work(struct tx *tx, void *arg, struct err *error)
+{
+        struct world *world = arg;
+        const struct sql_workspace_update_in in = {.id = world->workspace,
+                                                   .version = 1,
+                                                   .name = STR("main"),
+                                                   .data_mode = STR("full"),
+                                                   .labels = STR("{}")};
+        int64_t changes;
+
+        return sql_workspace_update(tx, &in, &changes, error) &&
+               (changes == 1 || err_set(error, ERR_INTERNAL, "the workspace is as it was"));
+}
+
+static void what_is_kept_is_there_after_every_outcome(void **state)
+{
+        struct world *world = *state;
+
+        must(write_to(world, keep_work, world));
+        for (int outcome = OUTCOME_SUCCEEDED; outcome <= OUTCOME_REFUSED; outcome++) {
+                struct action action = run(world);
+                bool again;
+
+                must(report(world, &action, (enum outcome)outcome, &again));
+                assert_true(str_is(action.row.message, "done"));
+                assert_true(str_is(action.row.task_name, "clean up"));
+                assert_non_null(action.row.statement.ptr);
         }
 }
 
@@ -278,6 +311,7 @@ int main(void)
                 TEST(output_beyond_the_cap_is_counted_not_kept),
                 TEST(only_the_claims_executor_prints),
                 TEST(every_outcome_leads_where_the_table_says),
+                TEST(what_is_kept_is_there_after_every_outcome),
                 TEST(only_what_is_unknown_is_settled_and_once),
                 TEST(a_report_is_by_the_claims_executor_about_the_claim),
                 TEST(nothing_is_reported_that_was_not_claimed),

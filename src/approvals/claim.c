@@ -8,7 +8,7 @@
 #include "base/id.h"
 
 /* Enough of the right people, by the roster that stands now. */
-static bool check_approvals(struct tx *tx, const struct action *action, const struct roster *roster,
+static bool check_approvals(struct tx *tx, struct action *action, const struct roster *roster,
                             struct dsse_envelope *ret_envelope, struct err *err)
 {
         unsigned people;
@@ -30,31 +30,34 @@ static bool not_approved(const struct action *action, struct err *err)
                        action_state_name(action->state));
 }
 
-bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t now_ms, struct action *ret,
+bool approvals_claim(struct tx *tx, const struct action_claim *claim, int64_t now_ms, struct action *action,
                      struct dsse_envelope *ret_envelope, struct err *err)
 {
         struct id id = id_new("clm");
         enum action_state to;
         int64_t changes;
 
-        if (!approvals_get(tx, claim->workspace, claim->action, ret, err))
-                return false;
         /* To an executor, another environment's actions are not there, and the server's own neither. */
-        if (!str_eq(ret->row.environment, claim->environment) ||
-            str_is(ret->row.connector, CONTROL_CONNECTOR))
+        if (!str_eq(action->row.environment, claim->environment) ||
+            str_is(action->row.connector, CONTROL_CONNECTOR))
                 return err_set(err, ERR_NOT_FOUND, "there is nothing here");
-        if (!action_next(ret->state, ACTION_EVENT_CLAIM, &to))
-                return not_approved(ret, err);
-        if (action_is_due(ret, now_ms))
+        if (!action_next(action->state, ACTION_EVENT_CLAIM, &to))
+                return not_approved(action, err);
+        if (action_is_due(action, now_ms))
                 return err_set(err, ERR_ACTION_EXPIRED, "the action %.*s has expired",
-                               STR_ARG(claim->action));
-        if (!check_approvals(tx, ret, claim->roster, ret_envelope, err) ||
-            !sql_action_claim(tx, claim->action, claim->environment, id_str(&id), claim->executor, now_ms,
+                               STR_ARG(action->row.id));
+        if (!check_approvals(tx, action, claim->roster, ret_envelope, err) ||
+            !sql_action_claim(tx, action->row.id, claim->environment, id_str(&id), claim->executor, now_ms,
                               &changes, err))
                 return false;
         if (changes != 1)
-                return not_approved(ret, err);
-        return approvals_get(tx, claim->workspace, claim->action, ret, err);
+                return not_approved(action, err);
+        action->state = to;
+        action->row.state = str_from(action_state_name(to));
+        action->row.revision++;
+        action->row.claim_id = arena_str(tx_arena(tx), id_str(&id));
+        action->row.executor_id = claim->executor;
+        return arena_check(tx_arena(tx), err);
 }
 
 /* ---- output ------------------------------------------------------------------------------------ */

@@ -142,7 +142,7 @@ static bool same(const char *what, struct str theirs, struct str ours, struct er
 }
 
 /* The executor's checks (docs/protocol.md, "Claim"); the floor is one decision, the journal is the row. */
-static bool verify(struct tx *tx, const struct control_run *run, const struct action *action,
+static bool verify(struct tx *tx, const struct control_run *run, struct action *action,
                    struct statement *ret, struct err *err)
 {
         const struct catalogue_operation *operation;

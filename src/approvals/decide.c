@@ -53,7 +53,7 @@ static bool put_decision(struct tx *tx, const struct action_decide *decide, int6
 }
 
 /* What a yes leads to, now that it is stored. */
-static bool event_of_yes(struct tx *tx, const struct action *action, const struct roster *roster,
+static bool event_of_yes(struct tx *tx, struct action *action, const struct roster *roster,
                          enum action_event *ret_event, struct err *err)
 {
         struct dsse_envelope envelope;
@@ -74,11 +74,11 @@ bool approvals_decide(struct tx *tx, const struct action_decide *decide, int64_t
                       struct err *err)
 {
         enum action_event event = ACTION_EVENT_REJECT;
-        struct sql_roster_version_last_row last;
+        struct sql_roster_version_standing_row last;
         bool found, moved;
 
-        if (!approvals_get(tx, decide->workspace, decide->action, ret, err) ||
-            !sql_roster_version_last(tx, &last, &found, err))
+        if (!approvals_get_again(tx, decide->workspace, decide->seen, ret, err) ||
+            !sql_roster_version_standing(tx, &last, &found, err))
                 return false;
         if (!found || last.version != decide->roster->version)
                 return err_set(err, ERR_ROSTER_CONFLICT, "the roster has changed meanwhile");

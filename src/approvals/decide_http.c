@@ -12,7 +12,8 @@ enum { TRIES = 3 };
 
 struct decide {
         struct action_decide decide;
-        struct action action;
+        struct action action; /* as it was when the signature was checked */
+        struct action decided;
         struct roster roster;
         bool has_roster;
         struct api_action *out;
@@ -58,13 +59,13 @@ static bool count_work(struct request *req, void *arg, struct err *err)
 {
         struct decide *decide = arg;
 
-        if (!approvals_decide(req->tx, &decide->decide, clock_now_ms(), &decide->action, err) ||
+        if (!approvals_decide(req->tx, &decide->decide, clock_now_ms(), &decide->decided, err) ||
             !note_passkey(req, &decide->decide, err))
                 return false;
         request_log_detail(req, "verdict", str_from(verdict_name(decide->decide.verdict)));
         request_log_detail(req, "keyid", decide->decide.signature.key_id);
-        action_changed(req, &decide->action, event_name(&decide->action));
-        return action_to_api(req, &decide->action, decide->out, err);
+        action_changed(req, &decide->decided, event_name(&decide->decided));
+        return action_to_api(req, &decide->decided, decide->out, err);
 }
 
 static FIBER_FN bool decide_once(struct request *req, struct decide *decide, struct err *err)
@@ -84,6 +85,7 @@ static FIBER_FN bool decide_once(struct request *req, struct decide *decide, str
                 return err_set(err, ERR_NOT_ON_ROSTER,
                                "the tenant has no roster yet, so that nobody's signature counts");
         decide->decide.roster = &decide->roster;
+        decide->decide.seen = &decide->action;
         return approvals_check_decision(req->arena, &decide->action, &decide->decide, err) &&
                request_write(req, count_work, decide, err);
 }
@@ -107,7 +109,7 @@ FIBER_FN bool decide_run(struct request *req, struct str action, enum verdict ve
                         break;
         }
         if (ok)
-                control_after_decision(req, &decide.action);
+                control_after_decision(req, &decide.decided);
         return ok;
 }
 

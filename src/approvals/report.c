@@ -69,6 +69,29 @@ static bool seal_report(struct tx *tx, const struct action *action, const struct
                 content_seal(tx, &content, STR("message"), report->message, &in->sealed_message, err));
 }
 
+/* What the columns say from now on. */
+static void action_of_report(struct action *action, enum action_state to, const struct report *report,
+                             const struct sql_action_report_in *in)
+{
+        struct sql_action_get_row *row = &action->row;
+
+        action->state = to;
+        row->state = in->to_state;
+        row->revision++;
+        row->report_sha256 = in->report_sha256;
+        row->outcome = in->outcome;
+        row->message = in->sealed_message.ptr ? report->message : in->message;
+        row->sealed_message = in->sealed_message;
+        row->has_started_ms = row->has_ended_ms = row->has_output_bytes = row->has_output_truncated = true;
+        row->started_ms = in->started_ms;
+        row->ended_ms = in->ended_ms;
+        row->output_bytes = in->output_bytes;
+        row->output_sha256 = in->output_sha256;
+        row->output_truncated = in->output_truncated;
+        row->has_closed_ms = true;
+        row->closed_ms = in->now;
+}
+
 static bool put_report(struct tx *tx, struct action *action, enum action_state to,
                        const struct report *report, struct str envelope_json, int64_t now_ms,
                        int64_t *ret_changes, struct err *err)
@@ -89,8 +112,11 @@ static bool put_report(struct tx *tx, struct action *action, enum action_state t
                 .now = now_ms,
         };
 
-        return seal_report(tx, action, report, envelope_json, &in, err) &&
-               sql_action_report(tx, &in, ret_changes, err) && content_close(tx, &action->row, err);
+        if (!seal_report(tx, action, report, envelope_json, &in, err) ||
+            !sql_action_report(tx, &in, ret_changes, err))
+                return false;
+        action_of_report(action, to, report, &in);
+        return content_close(tx, &action->row, err);
 }
 
 bool approvals_report(struct tx *tx, struct str workspace, const struct report *report,
@@ -101,7 +127,7 @@ bool approvals_report(struct tx *tx, struct str workspace, const struct report *
         int64_t changes;
 
         *ret_again = false;
-        if (!approvals_get(tx, workspace, report->action, ret, err))
+        if (!approvals_get_lasting(tx, workspace, report->action, ret, err))
                 return false;
         if (ret->row.report_sha256.ptr &&
             str_eq(ret->row.report_sha256, statement_digest(tx_arena(tx), envelope_json))) {
@@ -117,7 +143,5 @@ bool approvals_report(struct tx *tx, struct str workspace, const struct report *
                                outcome_name(report->outcome));
         if (!put_report(tx, ret, to, report, envelope_json, now_ms, &changes, err))
                 return false;
-        if (changes != 1)
-                return err_set(err, ERR_CONFLICT, "another report came first");
-        return approvals_get(tx, workspace, report->action, ret, err);
+        return changes == 1 || err_set(err, ERR_CONFLICT, "another report came first");
 }

@@ -19,7 +19,6 @@ struct submit {
         struct json parameters;
         struct json facts; /* an object; no members where there is no target */
         int64_t lasts_ms;
-        struct id id;
         struct agent_ask agent;
         struct policy_decision decision;
         struct statement statement;
@@ -132,13 +131,13 @@ static void fill_target(struct submit *submit, struct statement *statement)
 static bool freeze(struct request *req, struct submit *submit, struct err *err)
 {
         uint8_t nonce[STATEMENT_NONCE_BYTES];
+        struct id id = id_new("act");
         struct statement *statement = &submit->statement;
         const struct catalogue_operation *operation;
 
         random_bytes(nonce, sizeof(nonce));
-        submit->id = id_new("act");
         *statement = (struct statement){
-                .action = id_str(&submit->id),
+                .action = arena_str(req->arena, id_str(&id)),
                 .tenant = req->tenant,
                 .workspace = req->workspace,
                 .environment = submit->body->environment,

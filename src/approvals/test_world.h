@@ -190,6 +190,67 @@ static inline int teardown(void **state)
         return 0;
 }
 
+/* ---- what a step says, and what stands ------------------------------------------------------------- */
+
+struct by_id {
+        struct world *world;
+        struct str id;
+        int64_t now_ms;
+        struct action ret;
+        bool moved;
+};
+
+static inline bool get_work(struct tx *tx, void *arg, struct err *error)
+{
+        struct by_id *by_id = arg;
+
+        return approvals_get(tx, by_id->world->workspace, by_id->id, &by_id->ret, error) &&
+               approvals_decisions(tx, &by_id->ret, error);
+}
+
+static inline struct action reload(struct world *world, const struct action *action)
+{
+        struct by_id by_id = {.world = world, .id = action->row.id};
+
+        must(read_from(world, get_work, &by_id));
+        return by_id.ret;
+}
+
+static inline void assert_same_text(const char *column, struct str a, struct str b)
+{
+        if ((a.ptr == NULL) != (b.ptr == NULL) || !str_eq(a, b))
+                fail_msg("%s: \"%.*s\" is not \"%.*s\"", column, STR_ARG(a), STR_ARG(b));
+}
+
+static inline void assert_same_row(const struct sql_action_get_row *a, const struct sql_action_get_row *b)
+{
+#define SAME_TEXT(column) assert_same_text(#column, a->column, b->column)
+#define SAME(column) assert_int_equal(a->column, b->column)
+        SAME_TEXT(id), SAME_TEXT(workspace_id), SAME_TEXT(state), SAME(revision), SAME_TEXT(environment);
+        SAME_TEXT(connector), SAME_TEXT(operation), SAME_TEXT(target), SAME_TEXT(effect);
+        SAME_TEXT(requester_id), SAME_TEXT(rule), SAME(has_decisions), SAME(decisions), SAME_TEXT(roles);
+        SAME_TEXT(digest), SAME_TEXT(statement), SAME_TEXT(task_name), SAME_TEXT(instruction);
+        SAME(created_ms), SAME(expires_ms), SAME(has_decided_ms), SAME(decided_ms), SAME(has_closed_ms);
+        SAME(closed_ms), SAME_TEXT(claim_id), SAME_TEXT(executor_id), SAME_TEXT(report_sha256);
+        SAME_TEXT(outcome), SAME_TEXT(message), SAME_TEXT(sealed_message), SAME(keeps_content);
+        SAME_TEXT(content_key), SAME(has_started_ms), SAME(started_ms), SAME(has_ended_ms), SAME(ended_ms);
+        SAME(has_output_bytes), SAME(output_bytes), SAME_TEXT(output_sha256), SAME(has_output_truncated);
+        SAME(output_truncated), SAME(output_sent), SAME(output_kept), SAME_TEXT(settled_by);
+#undef SAME
+#undef SAME_TEXT
+}
+
+/* A step answers with what it wrote, without reading it again: it must be what a reader finds. */
+static inline void assert_stands(struct world *world, const struct action *action)
+{
+        struct action found = reload(world, action);
+
+        assert_int_equal(action->state, found.state);
+        assert_same_row(&action->row, &found.row);
+        if (action->has_decisions)
+                assert_int_equal(action->decision_count, found.decision_count);
+}
+
 /* ---- steps --------------------------------------------------------------------------------------- */
 
 struct submission {
@@ -256,7 +317,11 @@ static inline bool try_submit(struct world *world, const struct wish *wish, stru
         submission.action.statement = &statement;
         submission.action.digest = statement_digest(&world->arena, submission.action.bytes);
         submission.action.denied = wish->denied;
-        return write_to(world, submit_work, &submission);
+        submission.action.task_name = STR("clean up");
+        if (!write_to(world, submit_work, &submission))
+                return false;
+        assert_stands(world, ret);
+        return true;
 }
 
 static inline struct action submit(struct world *world, const char *operation, const char *environment)
@@ -297,7 +362,8 @@ static inline struct action_decide sign(struct world *world, const struct action
                                       .principal = id_str(&who->id),
                                       .verdict = verdict,
                                       .signature = signature,
-                                      .roster = &world->roster};
+                                      .roster = &world->roster,
+                                      .seen = action};
 }
 
 static inline bool decide_with(struct world *world, struct action *action, int person, int key,
@@ -310,27 +376,13 @@ static inline bool decide_with(struct world *world, struct action *action, int p
             !write_to(world, decide_work, &decision))
                 return false;
         *action = decision.ret;
+        assert_stands(world, action);
         return true;
 }
 
 static inline bool approve(struct world *world, struct action *action, int person)
 {
         return decide_with(world, action, person, 0, VERDICT_APPROVE);
-}
-
-struct by_id {
-        struct world *world;
-        struct str id;
-        int64_t now_ms;
-        struct action ret;
-        bool moved;
-};
-
-static inline bool get_work(struct tx *tx, void *arg, struct err *error)
-{
-        struct by_id *by_id = arg;
-
-        return approvals_get(tx, by_id->world->workspace, by_id->id, &by_id->ret, error);
 }
 
 static inline bool cancel_work(struct tx *tx, void *arg, struct err *error)
@@ -340,15 +392,8 @@ static inline bool cancel_work(struct tx *tx, void *arg, struct err *error)
         return approvals_cancel(tx, by_id->world->workspace, by_id->id, by_id->now_ms, &by_id->ret, error);
 }
 
-static inline struct action reload(struct world *world, const struct action *action)
-{
-        struct by_id by_id = {.world = world, .id = action->row.id};
-
-        must(read_from(world, get_work, &by_id));
-        return by_id.ret;
-}
-
 struct claiming {
+        struct str workspace, action;
         struct action_claim claim;
         int64_t now_ms;
         struct action ret;
@@ -359,15 +404,16 @@ static inline bool claim_work(struct tx *tx, void *arg, struct err *error)
 {
         struct claiming *claiming = arg;
 
-        return approvals_claim(tx, &claiming->claim, claiming->now_ms, &claiming->ret, &claiming->envelope,
+        return approvals_get(tx, claiming->workspace, claiming->action, &claiming->ret, error) &&
+               approvals_claim(tx, &claiming->claim, claiming->now_ms, &claiming->ret, &claiming->envelope,
                                error);
 }
 
 static inline struct claiming claiming_of(struct world *world, const struct action *action)
 {
-        return (struct claiming){.claim = {.workspace = world->workspace,
-                                           .action = action->row.id,
-                                           .executor = id_str(&world->executor),
+        return (struct claiming){.workspace = world->workspace,
+                                 .action = action->row.id,
+                                 .claim = {.executor = id_str(&world->executor),
                                            .environment = action->row.environment,
                                            .roster = &world->roster},
                                  .now_ms = clock_now_ms()};
@@ -380,6 +426,7 @@ static inline bool claim(struct world *world, struct action *action, struct dsse
         if (!write_to(world, claim_work, &claiming))
                 return false;
         *action = claiming.ret;
+        assert_stands(world, action);
         if (ret_envelope)
                 *ret_envelope = claiming.envelope;
         return true;

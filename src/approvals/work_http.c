@@ -187,9 +187,7 @@ bool action_claim(struct request *req, const struct api_action_claim_in *in, str
         if (!self_get(req, &self, err) || !action_find(req, in->action, &action, err) ||
             !approvals_roster(req->tx, &roster, &has_roster, err) ||
             !approvals_claim(req->tx,
-                             &(struct action_claim){.workspace = req->workspace,
-                                                    .action = in->action,
-                                                    .executor = self.id,
+                             &(struct action_claim){.executor = self.id,
                                                     .environment = self.environment,
                                                     .roster = has_roster ? &roster : NULL},
                              clock_now_ms(), &action, &envelope, err))
@@ -227,8 +225,11 @@ static bool load_work(struct request *req, void *arg, struct err *err)
 {
         struct reporting *reporting = arg;
 
-        return self_get(req, &reporting->self, err) &&
-               action_find(req, reporting->id, &reporting->action, err);
+        if (!self_get(req, &reporting->self, err) ||
+            !approvals_get_lasting(req->tx, req->workspace, reporting->id, &reporting->action, err))
+                return false;
+        request_log_resource(req, "action", reporting->id);
+        return true;
 }
 
 static bool report_work(struct request *req, void *arg, struct err *err)
