@@ -119,16 +119,22 @@ def test_who_has_no_factor_is_told_to_set_one_up(place):
     browser = signed_in(Local(place))
     page = browser.get(STEP_UP)
     assert page.status == 200 and not page.forms and 'href="/account/factors"' in page.text
-    # Recovery codes stand in for a factor that was lost; without one they are none.
+
+
+def test_a_recovery_code_is_no_factor_by_itself(place):
+    browser, other = signed_in(Local(place)), signed_in(Local(place))
+    set_up_totp(browser)
+    set_up_totp(other)
     codes = make_codes(browser)
-    form = browser.get("/account/factors").form("/account/totp")["fields"]
+    fields = browser.get(STEP_UP).form(STEP_UP)["fields"]
+    theirs = other.get(STEP_UP).form(STEP_UP)["fields"]
+    assert browser.post(STEP_UP, {**theirs, "code": codes[0]}).status == 403, "another browser's form"
+    assert other.post(STEP_UP, {**theirs, "code": codes[0]}).status == 401, "another person's code"
+    assert browser.submit(browser.get("/account/factors"), "/account/totp/remove").status == 303
     assert not browser.get(STEP_UP).forms
-    local = Local(place)
-    asked = signed_in(local)
-    set_up_totp(asked)
-    fields = asked.get(STEP_UP).form(STEP_UP)["fields"]
-    assert browser.post(STEP_UP, {**fields, "code": codes[0]}).status == 403, "another browser's form"
-    assert form and asked.post(STEP_UP, {**fields, "code": codes[0]}).status == 401, "another person's code"
+    assert browser.post(STEP_UP, {**fields, "code": codes[0]}).status == 401, "it stands in for one that is there"
+    set_up_totp(browser)
+    assert browser.post(STEP_UP, {**fields, "code": codes[0]}).status == 303
 
 
 def test_guesses_are_slowed_down_and_lock_nobody_else_out(place, later):  # noqa: F811
