@@ -4,6 +4,7 @@
 import { strict as assert } from 'node:assert';
 import readline from 'node:readline';
 import { chromium } from 'playwright-core';
+import { checkAccessible, checkKeyboard } from './accessible.mjs';
 
 const { SERVER, TENANT, LOGIN, PASSWORD } = process.env;
 const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -60,6 +61,8 @@ try {
   const { value: path } = await lines.next();
   await page.goto(SERVER + path);
   assert.match(await page.textContent('main'), /container\.remove/);
+  await checkAccessible(page, 'the decision');
+  await checkKeyboard(page, 'the decision');
   await page.click('form:has(input[value=approve]) button[type=submit]');
   await page.waitForSelector('dd:text-is("approved")');
   console.log('ok: approved');
