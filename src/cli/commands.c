@@ -310,6 +310,7 @@ static const struct cli_option realm_options[] = {
         {"roles", "EXPRESSION", "CEL over claims that yields names of roles"},
         {"name-claim", "CLAIM", "the person's name; name unless told"},
         {"email-claim", "CLAIM", "the person's address; email unless told"},
+        {"second-factor-acr", "ACR", "how the issuer says that a second factor was shown; empty for none"},
         {"clock-skew", "SECONDS", "how far clocks may differ; 60 unless told"},
         END,
 };

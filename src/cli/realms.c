@@ -19,6 +19,7 @@ static const struct out_column realm_fields[] = {
         {"audience", "audience", 0},
         {"scopes", "scopes", 0},
         {"roles", "roles_expression", 0},
+        {"second factor", "second_factor_acr", 0},
         {"redirect URI", "redirect_uri", 0},
         {"logout URI", "backchannel_logout_uri", 0},
         {"version", "version", 0},
@@ -63,6 +64,7 @@ static bool write_fields(struct cli *cli, struct cli_body *body, struct err *err
         cli_body_str(body, "roles_expression", cli_value(cli, "roles"));
         cli_body_str(body, "name_claim", cli_value(cli, "name-claim"));
         cli_body_str(body, "email_claim", cli_value(cli, "email-claim"));
+        cli_body_str(body, "second_factor_acr", cli_value(cli, "second-factor-acr"));
         if (cli_value_at(cli, "algorithm", 0).ptr) {
                 json_key(&body->w, "algorithms");
                 json_array_begin(&body->w);

@@ -201,6 +201,8 @@ static void write_request(struct request *req, const struct realm *realm, const 
         if (!str_is(state->session, NO_SESSION)) {
                 form_append(url, "prompt", STR("login"));
                 form_append(url, "max_age", STR("300"));
+                if (realm->second_factor_acr.ptr)
+                        form_append(url, "acr_values", realm->second_factor_acr);
         }
 }
 
@@ -394,6 +396,8 @@ static bool create_session(struct request *req, struct finish *finish, struct st
         bool mfa;
 
         new.methods = methods_of(req->arena, finish->claims, &mfa);
+        mfa |= finish->realm->second_factor_acr.ptr &&
+               str_eq(json_get_string(finish->claims, "acr"), finish->realm->second_factor_acr);
         /* When the person proved who they are, which may be long before the token was issued. */
         if (json_get_int(finish->claims, "auth_time", &auth_time_s) && auth_time_s > 0 &&
             auth_time_s <= (req->now_ms + finish->realm->clock_skew_ms) / 1000) {

@@ -87,6 +87,7 @@ static bool from_row(const struct sql_realm_get_row *row, struct realm *ret, str
                 .name_claim = row->name_claim,
                 .email_claim = row->email_claim,
                 .clock_skew_ms = row->clock_skew_ms,
+                .second_factor_acr = row->second_factor_acr,
                 .version = row->version,
                 .created_ms = row->created_ms,
         };
@@ -183,6 +184,7 @@ bool realm_add(struct tx *tx, struct realm *realm, struct str secret, int64_t no
                                       .name_claim = realm->name_claim,
                                       .email_claim = realm->email_claim,
                                       .clock_skew_ms = realm->clock_skew_ms,
+                                      .second_factor_acr = realm->second_factor_acr,
                                       .now = now_ms,
                               },
                               &changes, err))
@@ -211,6 +213,7 @@ bool realm_change(struct tx *tx, struct realm *realm, struct str secret, struct 
                                       .name_claim = realm->name_claim,
                                       .email_claim = realm->email_claim,
                                       .clock_skew_ms = realm->clock_skew_ms,
+                                      .second_factor_acr = realm->second_factor_acr,
                                       .version = realm->version,
                               },
                               &changes, err))

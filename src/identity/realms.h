@@ -41,6 +41,7 @@ struct realm {
         struct str roles_expression;
         struct str name_claim;
         struct str email_claim;
+        struct str second_factor_acr; /* that says so, besides "mfa" in amr; {NULL, 0}: none */
         int64_t clock_skew_ms;
         int64_t version;
         int64_t created_ms;

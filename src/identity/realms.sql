@@ -1,18 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- name: realm_insert :changes
--- in struct: id text, name text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, now int
+-- in struct: id text, name text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, second_factor_acr text?, now int
 INSERT INTO realm (tenant_id, id, name, issuer, client_id, client_secret, client_authentication, algorithms, audience,
-                   scopes, roles_expression, name_claim, email_claim, clock_skew_ms, version, created_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15)
+                   scopes, roles_expression, name_claim, email_claim, clock_skew_ms, second_factor_acr, version,
+                   created_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16)
 ON CONFLICT (tenant_id, name) DO NOTHING;
 
 -- name: realm_update :changes
--- in struct: id text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, version int
+-- in struct: id text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, second_factor_acr text?, version int
 UPDATE realm SET issuer = $3, client_id = $4, client_secret = $5, client_authentication = $6, algorithms = $7,
        audience = $8, scopes = $9, roles_expression = $10, name_claim = $11, email_claim = $12, clock_skew_ms = $13,
-       version = version + 1
- WHERE tenant_id = $1 AND id = $2 AND version = $14;
+       second_factor_acr = $14, version = version + 1
+ WHERE tenant_id = $1 AND id = $2 AND version = $15;
 
 -- name: realm_delete :changes
 -- in: id text
@@ -20,16 +21,16 @@ DELETE FROM realm WHERE tenant_id = $1 AND id = $2;
 
 -- name: realm_get :one
 -- in: id text
--- out: id text, name text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, version int, created_ms int
+-- out: id text, name text, issuer text, client_id text, client_secret blob?, client_authentication text, algorithms int, audience text?, scopes text, roles_expression text, name_claim text, email_claim text, clock_skew_ms int, second_factor_acr text?, version int, created_ms int
 SELECT id, name, issuer, client_id, client_secret, client_authentication, algorithms, audience, scopes,
-       roles_expression, name_claim, email_claim, clock_skew_ms, version, created_ms
+       roles_expression, name_claim, email_claim, clock_skew_ms, second_factor_acr, version, created_ms
   FROM realm WHERE tenant_id = $1 AND id = $2;
 
 -- name: realm_list :many
 -- in: after text, most int
 -- out: as realm_get
 SELECT id, name, issuer, client_id, client_secret, client_authentication, algorithms, audience, scopes,
-       roles_expression, name_claim, email_claim, clock_skew_ms, version, created_ms
+       roles_expression, name_claim, email_claim, clock_skew_ms, second_factor_acr, version, created_ms
   FROM realm WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3;
 
 -- name: realm_count :one

@@ -37,6 +37,7 @@ static bool to_api(struct request *req, const struct realm *realm, struct api_re
                 .name_claim = realm->name_claim,
                 .email_claim = realm->email_claim,
                 .clock_skew_s = realm->clock_skew_ms / 1000,
+                .second_factor_acr = realm->second_factor_acr,
                 .redirect_uri = realm_uri(req, req->tenant, realm->id, "/callback"),
                 .backchannel_logout_uri = realm_uri(req, req->tenant, realm->id, "/backchannel-logout"),
                 .version = realm->version,
@@ -232,6 +233,7 @@ FIBER_FN bool realm_create(struct request *req, const struct api_realm_create_in
                           .roles_expression = or (body->roles_expression, STR(REALM_ROLES_DEFAULT)),
                           .name_claim = or (body->name_claim, STR("name")),
                           .email_claim = or (body->email_claim, STR("email")),
+                          .second_factor_acr = body->second_factor_acr,
                           .client_authentication = body->client_authentication
                                                            ? authentication_from(body->client_authentication)
                                                    : body->client_secret.ptr ? CLIENT_BASIC
@@ -295,6 +297,9 @@ static bool merge(struct realm *realm, const struct api_realm_update *body, stru
         realm->email_claim = or (body->email_claim, realm->email_claim);
         if (body->audience.ptr)
                 realm->audience = body->audience.len > 0 ? body->audience : STR_NULL;
+        if (body->second_factor_acr.ptr)
+                realm->second_factor_acr =
+                        body->second_factor_acr.len > 0 ? body->second_factor_acr : STR_NULL;
         if (body->has_clock_skew_s)
                 realm->clock_skew_ms = body->clock_skew_s * 1000;
         if (body->client_authentication) {

@@ -241,6 +241,25 @@ def test_people_of_an_issuer_show_it_there(server, place, issuer):
     assert server.api(before).request("GET", "/v1/whoami").status_code == 401
 
 
+def test_an_issuer_may_say_it_by_acr(server, place, issuer):
+    abroad = Abroad(place, issuer, amr=["pwd"], auth_time=now_s() - 3600)
+    path = f"{place.path}/realms/{abroad.realm['id']}"
+    issuer.claims.update(acr="urn:example:two", auth_time=now_s())
+    assert abroad.step_up().status == 401 and "acr_values" not in abroad.query
+    made = place.admin.api.ok("PATCH", path, {"second_factor_acr": "urn:example:two"})
+    assert made["second_factor_acr"] == "urn:example:two"
+    issuer.claims.update(acr="urn:example:one")
+    assert abroad.step_up().status == 401 and abroad.query["acr_values"] == "urn:example:two"
+    issuer.claims.update(acr="urn:example:two")
+    assert abroad.step_up().status == 303
+    assert "second_factor_at" in who(server, abroad.browser)
+    assert "second_factor_acr" not in place.admin.api.ok("PATCH", path, {"second_factor_acr": ""})
+    issuer.claims.update(acr="")
+    assert abroad.step_up().status == 401, "no acr is none that the realm calls a second factor"
+    for wrong in ("two words", "x" * 256):
+        place.admin.api.refused("BAD_FIELD", "PATCH", path, {"second_factor_acr": wrong})
+
+
 @pytest.mark.parametrize("claims", [
     {"amr": ["pwd"]}, {"amr": None}, {"auth_time": None}, {"auth_time": "old"}, {"auth_time": "future"}])
 def test_an_issuer_that_did_not_ask_again_is_not_enough(server, place, issuer, claims):
