@@ -306,8 +306,7 @@ static void an_action_survives_its_json(void **state)
         buf_done(&text);
 }
 
-/* ---- routes: a tree of our own, so that the contract may grow ------------------------------------------
- */
+/* ---- routes: a tree of our own, so that the contract may grow ---------------------------------- */
 
 #define NONE                                                                                                \
         {                                                                                                   \

@@ -19,6 +19,12 @@ const char *principal_kind_name(enum principal_kind kind)
         return names[kind];
 }
 
+/* A header, a fact or an event that is lost in silence would be a lie: the request fails instead. */
+static void lose(struct request *req)
+{
+        req->arena->failed = true;
+}
+
 /* Copies share the arena's failure mark: the pipeline checks it once, before the reply. */
 void request_enter(struct request *req, struct str tenant, struct str region)
 {
@@ -37,8 +43,10 @@ void request_set_header(struct request *req, const char *name, struct str value)
 
         while (i < req->header_count && strcmp(req->headers[i].name, name) != 0)
                 i++;
-        if (i == REQUEST_HEADERS_MAX)
+        if (i == REQUEST_HEADERS_MAX) {
+                lose(req);
                 return;
+        }
         req->headers[i] = (struct request_header){name, arena_str(req->arena, value)};
         if (i == req->header_count)
                 req->header_count++;
@@ -46,9 +54,11 @@ void request_set_header(struct request *req, const char *name, struct str value)
 
 void request_add_header(struct request *req, const char *name, struct str value)
 {
-        if (req->header_count < REQUEST_HEADERS_MAX)
-                req->headers[req->header_count++] =
-                        (struct request_header){name, arena_str(req->arena, value)};
+        if (req->header_count == REQUEST_HEADERS_MAX) {
+                lose(req);
+                return;
+        }
+        req->headers[req->header_count++] = (struct request_header){name, arena_str(req->arena, value)};
 }
 
 struct str request_header(const struct request *req, const char *name)
@@ -123,9 +133,11 @@ void request_log_resource(struct request *req, const char *type, struct str id)
 
 void request_log_detail(struct request *req, const char *key, struct str value)
 {
-        if (req->detail_count < REQUEST_DETAILS_MAX)
-                req->details[req->detail_count++] =
-                        (struct request_detail){key, arena_str(req->arena, value)};
+        if (req->detail_count == REQUEST_DETAILS_MAX) {
+                lose(req);
+                return;
+        }
+        req->details[req->detail_count++] = (struct request_detail){key, arena_str(req->arena, value)};
 }
 
 void request_event(struct request *req, const char *type, struct str subject, struct str data_json)
@@ -135,7 +147,7 @@ void request_event(struct request *req, const char *type, struct str subject, st
         if (!req->events)
                 return; /* the arena says so at the end */
         if (req->event_count == REQUEST_EVENTS_MAX) {
-                req->arena->failed = true; /* an event that is lost in silence would be a lie */
+                lose(req);
                 return;
         }
         req->events[req->event_count++] = (struct request_event_row){type, arena_str(req->arena, subject),

@@ -45,6 +45,7 @@ struct request_detail {
         struct str value;
 };
 
+/* What would be one more fails the request. */
 enum { REQUEST_HEADERS_MAX = 16, REQUEST_DETAILS_MAX = 16, REQUEST_EVENTS_MAX = 64 };
 
 /* A row for the outbox; written with the transaction. */

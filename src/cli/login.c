@@ -43,8 +43,7 @@ static bool get_metadata(struct cli *cli, struct cli_reply *ret, struct err *err
         return cli_get(cli, ret, err, "/.well-known/oauth-authorization-server");
 }
 
-/* ---- the browser of this machine ------------------------------------------------------------------------
- */
+/* ---- the browser of this machine --------------------------------------------------------------- */
 
 static void close_fd(int *fd)
 {
@@ -249,8 +248,7 @@ bool login_browser(struct cli *cli, struct str *ret_token, struct err *err)
         return ret_token->len > 0 || err_set(err, ERR_UPSTREAM_PROTOCOL, "the server gave no token");
 }
 
-/* ---- the browser of another machine
- * ------------------------------------------------------------------------ */
+/* ---- the browser of another machine ------------------------------------------------------------ */
 
 static void sleep_s(int64_t seconds)
 {

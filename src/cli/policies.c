@@ -211,8 +211,7 @@ bool policy_show_run(struct cli *cli, struct err *err)
                        STR_ARG(cli_argument(cli, 0)));
 }
 
-/* ---- changing it ---------------------------------------------------------------------------------------
- */
+/* ---- changing it ------------------------------------------------------------------------------- */
 
 struct where {
         struct str layer, tier; /* "": none */

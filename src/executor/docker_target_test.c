@@ -2,8 +2,7 @@
 /* From a name to what it stands for, and check 6: is it still what was approved? */
 #include "executor/docker_test_world.h"
 
-/* ---- resolving ------------------------------------------------------------------------------------------
- */
+/* ---- resolving --------------------------------------------------------------------------------- */
 
 static void a_name_becomes_an_id_and_what_it_is(void **state)
 {
@@ -133,8 +132,7 @@ static void a_hanging_engine_is_left_in_time(void **state)
         assert_true(clock_mono_us() - before_us < 5000000);
 }
 
-/* ---- check 6 ---------------------------------------------------------------------------------------------
- */
+/* ---- check 6 ----------------------------------------------------------------------------------- */
 
 static void the_approved_target_passes(void **state)
 {

@@ -108,7 +108,7 @@ static void fill_facts(struct call *call)
 static bool nothing_here(struct call *call, struct err *err)
 {
         call->foreign = true; /* so that it is entered into the caller's log */
-        return err_set(err, ERR_NOT_FOUND, "there is nothing here for you");
+        return call_nothing_here(err);
 }
 
 static bool holds(struct call *call, enum permission permission)

@@ -44,10 +44,15 @@ static inline struct call *call_of(struct request *req)
         return (struct call *)req;
 }
 
+/* One answer for whatever is not there, not the caller's or not to be seen: nothing tells them apart. */
+static inline bool call_nothing_here(struct err *err)
+{
+        return err_set(err, ERR_NOT_FOUND, "there is nothing here for you");
+}
+
 extern const struct request_ops call_ops;
 
-/* ---- pipeline_place.c: which cell, and whether it lets this happen -------------------------------------
- */
+/* ---- pipeline_place.c: which cell, and whether it lets this happen ----------------------------- */
 
 FIBER_FN bool call_find_place(struct call *call, struct err *err) MUST_USE;
 /* Before something changes outside of the tenant's home region. */
@@ -69,16 +74,14 @@ FIBER_FN bool call_run(struct call *call, struct err *err) MUST_USE;
 /* Enters a refusal into the log of the caller's tenant, where the contract wants it. */
 FIBER_FN void call_log_refusal(struct call *call, const struct err *why);
 
-/* ---- idempotency.c, within a write transaction ---------------------------------------------------------
- */
+/* ---- idempotency.c, within a write transaction ------------------------------------------------- */
 
 /* Sets call->replayed when this request was answered before. */
 bool idempotency_begin(struct call *call, struct tx *tx, struct err *err) MUST_USE;
 /* Keeps the reply. */
 bool idempotency_finish(struct call *call, struct tx *tx, struct err *err) MUST_USE;
 
-/* ---- pipeline_reply.c ------------------------------------------------------------------------------------
- */
+/* ---- pipeline_reply.c -------------------------------------------------------------------------- */
 
 FIBER_FN bool call_reply(struct call *call, struct err *err) MUST_USE;
 FIBER_FN void call_refuse(struct call *call, const struct err *why);

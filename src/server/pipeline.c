@@ -13,12 +13,6 @@
 #include "server/rate_shared.h"
 #include "server/trace.h"
 
-/* One text for whatever is not there or not the caller's, so that nothing tells the two apart. */
-static bool nothing_here(struct err *err)
-{
-        return err_set(err, ERR_NOT_FOUND, "there is nothing here for you");
-}
-
 static struct str call_header(void *data, const char *name)
 {
         return http_exchange_header(data, str_from(name));
@@ -45,8 +39,7 @@ static void call_begin(struct call *call, struct pipeline *pipeline, struct http
                 req->trace_parent = trace;
 }
 
-/* ---- parse: the route ------------------------------------------------------------------------------------
- */
+/* ---- parse: the route -------------------------------------------------------------------------- */
 
 static bool method_of(struct http_exchange *x, enum api_method *ret)
 {
@@ -87,15 +80,14 @@ static bool find_route(struct call *call, struct err *err)
         case API_FOUND_NO_METHOD:
                 return err_set(err, ERR_METHOD_NOT_ALLOWED, "this path has other methods");
         case API_FOUND_NO_PATH:
-                return nothing_here(err);
+                return call_nothing_here(err);
         }
         call->route = &api_routes[index];
         call->req.route = call->route;
         return true;
 }
 
-/* ---- authenticate
- * ------------------------------------------------------------------------------------------ */
+/* ---- authenticate ------------------------------------------------------------------------------ */
 
 static bool rate_refuse(struct call *call, const char *whose, struct err *err)
 {
@@ -237,8 +229,7 @@ static FIBER_FN bool authenticate(struct call *call, struct err *err)
         return false;
 }
 
-/* ---- rate limit
- * ------------------------------------------------------------------------------------------------ */
+/* ---- rate limit -------------------------------------------------------------------------------- */
 
 static FIBER_FN bool take(struct call *call, char kind, struct str name, const struct rate_limit *limit,
                           struct rate_state *ret)
@@ -295,9 +286,7 @@ static bool check_second_factor(struct call *call, struct err *err)
                        call->route->second_factor_s);
 }
 
-/* ---- decode
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- decode ------------------------------------------------------------------------------------ */
 
 /* RFC 9110 section 8.3.1. A parameter other than charset=utf-8 would change nothing that we support. */
 static bool media_is(struct str value, const char *media)
@@ -380,8 +369,7 @@ static FIBER_FN bool decode(struct call *call, struct err *err)
         return arena_check(req->arena, err) && route->decode(&call->api, &decoder, call->in);
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------- */
 
 static FIBER_FN bool serve(struct call *call, struct err *err)
 {

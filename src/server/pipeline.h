@@ -2,8 +2,8 @@
 /*
  * The life of a request, in one place (pipeline.c):
  *
- *   accept → parse → authenticate → tenant and region → rate limit → authorize → decode
- *   → transaction { handler + log entry + outbox } → commit → encode
+ *   accept → parse → authenticate → tenant and region → rate limit → authorize → step-up → decode
+ *   → follow home → transaction { handler + log entry + outbox } → commit → encode
  *
  * src/io accepts and parses; the rest is here, so that no handler can forget it.
  */

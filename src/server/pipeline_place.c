@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pipeline's second step: which cell a request is about, whether this node
- * serves its region, and whether tenant and workspace let it happen.
+ * The pipeline's step "tenant and region": which cell a request is about, whether
+ * this node serves its region, and whether tenant and workspace let it happen.
  */
 #include "api/api_permissions.h"
 #include "api/services.h"
 #include "server/call.h"
 #include "tenancy/regions.h"
-
-/* One text for whatever is not there or not the caller's, so that nothing tells the two apart. */
-static bool nothing_here(struct err *err)
-{
-        return err_set(err, ERR_NOT_FOUND, "there is nothing here for you");
-}
 
 struct place_work {
         struct call *call;
@@ -83,11 +77,11 @@ static FIBER_FN bool find_workspace(struct call *call, struct str workspace, str
         struct request *req = &call->req;
 
         if (req->principal.workspace.text[0] && !str_eq(id_str(&req->principal.workspace), workspace))
-                return nothing_here(err);
+                return call_nothing_here(err);
         if (!look_up_workspace(call, workspace, err))
-                return err->code == ERR_NOT_FOUND ? nothing_here(err) : false;
+                return err->code == ERR_NOT_FOUND ? call_nothing_here(err) : false;
         if (!str_is(id_str(&call->workspace.tenant), req->principal.tenant.text))
-                return nothing_here(err);
+                return call_nothing_here(err);
         req->tenant = arena_str(req->arena, id_str(&call->workspace.tenant));
         req->region = arena_str(req->arena, str_from(call->workspace.region));
         req->workspace = workspace;
@@ -210,7 +204,7 @@ FIBER_FN bool call_find_place(struct call *call, struct err *err)
                 if (route->scope == API_SCOPE_TENANT &&
                     !str_eq(call->api.path[route->tenant_position], id_str(&req->principal.tenant))) {
                         call->foreign = true;
-                        return nothing_here(err);
+                        return call_nothing_here(err);
                 }
                 req->tenant = id_str(&req->principal.tenant);
                 req->region = req->principal.region;

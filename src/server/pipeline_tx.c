@@ -39,8 +39,7 @@ static FIBER_FN bool job_run(struct job *job, store_work work, bool write, struc
         return cell_read(store, &cell, req->arena, work, job, err);
 }
 
-/* ---- the log entry
- * ------------------------------------------------------------------------------------------- */
+/* ---- the log entry ----------------------------------------------------------------------------- */
 
 static enum log_activity activity_of(const struct api_route *route)
 {
@@ -113,8 +112,7 @@ static bool append_entry(struct call *call, struct tx *tx, const struct err *why
                approvals_note_entry(tx, resource.id, &position, err);
 }
 
-/* ---- transactions
- * -------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------ */
 
 static bool append_events(struct call *call, struct tx *tx, struct err *err)
 {
@@ -221,8 +219,7 @@ static FIBER_FN bool op_prepare(struct request *req, request_work work, void *ar
         return write_in(call_of(req), req->tenant, req->region, work, arg, false, err);
 }
 
-/* ---- running the handler
- * ---------------------------------------------------------------------------------------- */
+/* ---- running the handler ----------------------------------------------------------------------- */
 
 static bool run_handler(struct request *req, void *arg, struct err *err)
 {
@@ -319,8 +316,7 @@ FIBER_FN void call_log_refusal(struct call *call, const struct err *why)
                          LOG_C("error", err.message));
 }
 
-/* ---- waiting and streaming
- * ------------------------------------------------------------------------------------------ */
+/* ---- waiting and streaming --------------------------------------------------------------------- */
 
 static bool op_is_over(struct request *req)
 {

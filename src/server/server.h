@@ -38,7 +38,7 @@ void server_stop(struct server *server);
 /* Blocks SIGTERM, SIGINT, SIGHUP for this thread and those it starts; ignores SIGPIPE. */
 void server_block_signals(void);
 
-/* `countersign server …`, `countersign config …` and `countersign dev …`: exit statuses. */
+/* The programs of main.c that stand in this folder: each takes its own words and returns an exit status. */
 int server_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int migrate_main(int argc, char **argv);

@@ -103,23 +103,25 @@ static bool write_key(const char *path, const char *key, struct err *err)
         return ok;
 }
 
-/* Where the first administrator sets a password. */
-static const char *first_link(const struct server *server, const struct server_first *first)
+enum { LINK_BYTES = 600 };
+
+/* Where the first administrator sets a password. A secret: wipe it when it was shown. */
+static void first_link(const struct server *server, const struct server_first *first, char ret[LINK_BYTES])
 {
-        static char text[600];
         struct str url = server_public_url(server);
 
-        (void)snprintf(text, sizeof(text), "%.*s/login/link?tenant=%s&link=%s", STR_ARG(url), first->tenant,
+        (void)snprintf(ret, LINK_BYTES, "%.*s/login/link?tenant=%s&link=%s", STR_ARG(url), first->tenant,
                        first->link);
-        return text;
 }
 
 static void print_json(const struct server *server, const struct server_first *first, bool with_key)
 {
         struct json_writer w;
+        char link[LINK_BYTES];
         BUF_SCOPED text;
 
         buf_init(&text, 1 << 16);
+        text.zeroing = true;
         json_writer_init(&w, &text);
         json_object_begin(&w);
         json_field_c(&w, "url", server_url(server));
@@ -129,24 +131,29 @@ static void print_json(const struct server *server, const struct server_first *f
         }
         if (with_key) {
                 json_field_c(&w, "api_key", first->api_key);
-                json_field_c(&w, "link", first_link(server, first));
+                first_link(server, first, link);
+                json_field_c(&w, "link", link);
+                explicit_bzero(link, sizeof(link));
         }
         json_object_end(&w);
         (void)printf("%.*s\n", STR_ARG(buf_str(&text)));
         (void)fflush(stdout);
-        explicit_bzero(text.ptr, text.len);
 }
 
 static void print_first(const struct server *server, const struct server_first *first)
 {
+        char link[LINK_BYTES];
+
+        first_link(server, first, link);
         (void)printf("server:     %s\ntenant:     %s\nworkspace:  %s\nAPI key:    %s\n"
                      "This administrator's key is shown once. Next:\n"
                      "  countersign login --server %s --key %s\n"
                      "Or become the first administrator in a browser, by this one-time link:\n"
                      "  %s\n",
                      server_url(server), first->tenant, first->workspace, first->api_key, server_url(server),
-                     first->api_key, first_link(server, first));
+                     first->api_key, link);
         (void)fflush(stdout);
+        explicit_bzero(link, sizeof(link));
 }
 
 /* Until SIGTERM or SIGINT. */
