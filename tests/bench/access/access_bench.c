@@ -101,7 +101,7 @@ static struct str condition_text(struct arena *arena, const char *text, int numb
 
 static struct str condition_of(struct arena *arena, const struct shape *shape, int number)
 {
-        int count = 0;
+        int count = 1;
 
         while (count < 5 && shape->conditions[count])
                 count++;
