@@ -10,25 +10,43 @@
 
 enum { NAMES_MAX = 64 };
 
+/* At the tenant; a built-in role's name, or the id of one of the tenant's own. */
+static bool bind_at_tenant(struct tx *tx, struct str principal, struct str role, struct str role_id,
+                           struct str created_by, int64_t now_ms, struct err *err)
+{
+        struct id id = id_new("bnd");
+        struct sql_access_binding_insert_in in = {
+                .id = id_str(&id),
+                .principal_id = principal,
+                .role = role,
+                .role_id = role_id,
+                .level = STR("tenant"),
+                .scope_id = tx_tenant(tx),
+                .effect = STR("allow"),
+                .created_by = created_by,
+                .now = now_ms,
+        };
+
+        return sql_access_binding_insert(tx, &in, err);
+}
+
 bool access_bind_roles(struct tx *tx, struct str principal, uint32_t roles, struct str created_by,
                        int64_t now_ms, struct err *err)
 {
-        for (unsigned i = 0; i < ROLE_COUNT; i++) {
-                struct id id = id_new("bnd");
-                struct sql_access_binding_insert_in in = {
-                        .id = id_str(&id),
-                        .principal_id = principal,
-                        .role = str_from(role_name((enum role)i)),
-                        .level = STR("tenant"),
-                        .scope_id = tx_tenant(tx),
-                        .effect = STR("allow"),
-                        .created_by = created_by,
-                        .now = now_ms,
-                };
-
-                if ((roles & ROLE_BIT(i)) && !sql_access_binding_insert(tx, &in, err))
+        for (unsigned i = 0; i < ROLE_COUNT; i++)
+                if ((roles & ROLE_BIT(i)) &&
+                    !bind_at_tenant(tx, principal, str_from(role_name((enum role)i)), STR_NULL, created_by,
+                                    now_ms, err))
                         return false;
-        }
+        return true;
+}
+
+bool access_bind_own_roles(struct tx *tx, struct str principal, const struct str *roles, size_t count,
+                           struct str created_by, int64_t now_ms, struct err *err)
+{
+        for (size_t i = 0; i < count; i++)
+                if (!bind_at_tenant(tx, principal, STR_NULL, roles[i], created_by, now_ms, err))
+                        return false;
         return true;
 }
 

@@ -12,6 +12,10 @@
 bool access_bind_roles(struct tx *tx, struct str principal, uint32_t roles, struct str created_by,
                        int64_t now_ms, struct err *err) MUST_USE;
 
+/* The same with roles of the tenant's own, by their ids. */
+bool access_bind_own_roles(struct tx *tx, struct str principal, const struct str *roles, size_t count,
+                           struct str created_by, int64_t now_ms, struct err *err) MUST_USE;
+
 /*
  * FORBIDDEN unless the caller holds these permissions there ("" for neither place: at the tenant), without
  * a condition, and the credential's own scopes, if it has any, hold them too.

@@ -417,7 +417,7 @@ static bool finish_work(struct request *req, void *arg, struct err *err)
         struct identity_principal person;
         struct sha256 hash;
         int64_t changes;
-        uint32_t roles;
+        struct realm_roles roles;
         bool is_new;
 
         sha256_of(finish->sealed_state, &hash);
@@ -426,8 +426,8 @@ static bool finish_work(struct request *req, void *arg, struct err *err)
                 return false;
         if (changes != 1)
                 return err_set(err, ERR_UNAUTHENTICATED, "this sign-in was finished already; start again");
-        if (!realm_roles(req->services->oidc, req->arena, finish->realm, finish->claims, &roles, err) ||
-            !realm_person(req->services, req->tx, finish->realm, finish->subject, finish->claims, roles,
+        if (!realm_roles(req->services->oidc, req->tx, finish->realm, finish->claims, &roles, err) ||
+            !realm_person(req->services, req->tx, finish->realm, finish->subject, finish->claims, &roles,
                           req->now_ms, &person, &is_new, err) ||
             !create_session(req, finish, person.id, err))
                 return false;

@@ -99,13 +99,12 @@ static bool realm_work(struct tx *tx, void *arg, struct err *err)
 static bool person_work(struct tx *tx, void *arg, struct err *err)
 {
         struct holder *holder = arg;
-        uint32_t roles;
+        struct realm_roles roles;
         bool is_new;
 
-        return realm_roles(holder->oidc, holder->arena, &holder->realm, &holder->token->payload, &roles,
-                           err) &&
+        return realm_roles(holder->oidc, tx, &holder->realm, &holder->token->payload, &roles, err) &&
                realm_person(holder->oidc->services, tx, &holder->realm, holder->claims.subject,
-                            &holder->token->payload, roles, holder->now_ms, &holder->person, &is_new, err);
+                            &holder->token->payload, &roles, holder->now_ms, &holder->person, &is_new, err);
 }
 
 /* RFC 9068 section 4; an ID token, which is for somebody to read and not to act with, is told by its nonce

@@ -151,6 +151,16 @@ bool realm_secret(struct tx *tx, struct arena *arena, const struct realm *realm,
                tenant_key_open(tx, arena, row, 3, realm->client_secret, ret, err);
 }
 
+/* What is written of a realm, new or changed: members of both statements' inputs. */
+#define REALM_COLUMNS(realm)                                                                                \
+        .id = (realm)->id, .issuer = (realm)->issuer, .client_id = (realm)->client_id,                      \
+        .client_secret = (realm)->client_secret,                                                            \
+        .client_authentication = str_from(authentication_names[(realm)->client_authentication]),            \
+        .algorithms = (realm)->algs, .audience = (realm)->audience, .scopes = (realm)->scopes,              \
+        .roles_expression = (realm)->roles_expression, .name_claim = (realm)->name_claim,                   \
+        .email_claim = (realm)->email_claim, .clock_skew_ms = (realm)->clock_skew_ms,                       \
+        .second_factor_acr = (realm)->second_factor_acr
+
 bool realm_add(struct tx *tx, struct realm *realm, struct str secret, int64_t now_ms, struct err *err)
 {
         struct sql_realm_count_row count;
@@ -168,26 +178,10 @@ bool realm_add(struct tx *tx, struct realm *realm, struct str secret, int64_t no
                 return err_set(err, ERR_LIMIT_REACHED, "a tenant has at most %d realms", REALMS_MAX);
         if (secret.ptr && !seal(tx, realm, secret, &realm->client_secret, err))
                 return false;
-        if (!sql_realm_insert(tx,
-                              &(struct sql_realm_insert_in){
-                                      .id = realm->id,
-                                      .name = realm->name,
-                                      .issuer = realm->issuer,
-                                      .client_id = realm->client_id,
-                                      .client_secret = realm->client_secret,
-                                      .client_authentication =
-                                              str_from(authentication_names[realm->client_authentication]),
-                                      .algorithms = realm->algs,
-                                      .audience = realm->audience,
-                                      .scopes = realm->scopes,
-                                      .roles_expression = realm->roles_expression,
-                                      .name_claim = realm->name_claim,
-                                      .email_claim = realm->email_claim,
-                                      .clock_skew_ms = realm->clock_skew_ms,
-                                      .second_factor_acr = realm->second_factor_acr,
-                                      .now = now_ms,
-                              },
-                              &changes, err))
+        if (!sql_realm_insert(
+                    tx,
+                    &(struct sql_realm_insert_in){REALM_COLUMNS(realm), .name = realm->name, .now = now_ms},
+                    &changes, err))
                 return false;
         return changes == 1 || err_set(err, ERR_ALREADY_EXISTS, "a realm with this name exists already");
 }
@@ -199,23 +193,7 @@ bool realm_change(struct tx *tx, struct realm *realm, struct str secret, struct 
         if (secret.ptr && !seal(tx, realm, secret, &realm->client_secret, err))
                 return false;
         if (!sql_realm_update(tx,
-                              &(struct sql_realm_update_in){
-                                      .id = realm->id,
-                                      .issuer = realm->issuer,
-                                      .client_id = realm->client_id,
-                                      .client_secret = realm->client_secret,
-                                      .client_authentication =
-                                              str_from(authentication_names[realm->client_authentication]),
-                                      .algorithms = realm->algs,
-                                      .audience = realm->audience,
-                                      .scopes = realm->scopes,
-                                      .roles_expression = realm->roles_expression,
-                                      .name_claim = realm->name_claim,
-                                      .email_claim = realm->email_claim,
-                                      .clock_skew_ms = realm->clock_skew_ms,
-                                      .second_factor_acr = realm->second_factor_acr,
-                                      .version = realm->version,
-                              },
+                              &(struct sql_realm_update_in){REALM_COLUMNS(realm), .version = realm->version},
                               &changes, err))
                 return false;
         realm->version++;
@@ -242,32 +220,63 @@ bool realm_remove(const struct services *services, struct tx *tx, struct str id,
 
 /* ---- people ------------------------------------------------------------------------------------------ */
 
-static bool add_role(struct str name, uint32_t *roles, struct err *err)
+static bool no_role(struct str name, struct err *err)
 {
-        enum role role;
+        return err_set(err, ERR_FORBIDDEN,
+                       "the realm's expression gives \"%.*s\", which is no role for people",
+                       STR_ARG(str_slice(name, 0, 64)));
+}
 
-        if (!role_from(name, &role) || !role_fits(PRINCIPAL_USER, role))
-                return err_set(err, ERR_FORBIDDEN,
-                               "the realm's expression gives \"%.*s\", which is no role for people",
-                               STR_ARG(str_slice(name, 0, 64)));
-        *roles |= ROLE_BIT(role);
+/* As the contract has them; what claims say may be anything. */
+static bool is_role_name(struct str name)
+{
+        for (size_t i = 0; i < name.len; i++)
+                if (!(name.ptr[i] >= 'a' && name.ptr[i] <= 'z') &&
+                    !(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z') &&
+                    !(name.ptr[i] >= '0' && name.ptr[i] <= '9') && name.ptr[i] != '-')
+                        return false;
+        return name.len > 0 && name.len <= 64;
+}
+
+static bool has_own(const struct realm_roles *roles, struct str id)
+{
+        for (size_t i = 0; i < roles->own_count; i++)
+                if (str_eq(roles->own[i], id))
+                        return true;
+        return false;
+}
+
+static bool add_role(struct tx *tx, struct str name, struct realm_roles *roles, struct err *err)
+{
+        struct access_named_role found;
+
+        if (!is_role_name(name))
+                return no_role(name, err);
+        if (!access_role_find(tx, name, false, &found, err))
+                return err->code == ERR_BAD_FIELD ? no_role(name, err) : false;
+        if (found.built_in && !role_fits(PRINCIPAL_USER, found.role))
+                return no_role(name, err);
+        if (found.built_in)
+                roles->built_in |= ROLE_BIT(found.role);
+        else if (!has_own(roles, found.id))
+                roles->own[roles->own_count++] = found.id;
         return true;
 }
 
-bool realm_roles(const struct oidc *oidc, struct arena *arena, const struct realm *realm,
-                 const struct json *claims, uint32_t *ret_roles, struct err *err)
+bool realm_roles(const struct oidc *oidc, struct tx *tx, const struct realm *realm,
+                 const struct json *claims, struct realm_roles *ret, struct err *err)
 {
-        struct str names[ROLE_COUNT * 2];
+        struct str names[REALM_ROLES_MAX];
         size_t count;
 
-        *ret_roles = 0;
-        if (!oidc_expression_names(oidc, arena, realm->roles_expression, claims, names, ROLE_COUNT * 2,
-                                   &count, err))
+        *ret = (struct realm_roles){0};
+        if (!oidc_expression_names(oidc, tx_arena(tx), realm->roles_expression, claims, names,
+                                   REALM_ROLES_MAX, &count, err))
                 return false;
         for (size_t i = 0; i < count; i++)
-                if (!add_role(names[i], ret_roles, err))
+                if (!add_role(tx, names[i], ret, err))
                         return false;
-        return *ret_roles != 0 ||
+        return ret->built_in != 0 || ret->own_count > 0 ||
                err_set(err, ERR_FORBIDDEN,
                        "your account there gives you no role here; ask an administrator of your tenant");
 }
@@ -291,49 +300,67 @@ static struct str claim_text(struct tx *tx, const struct json *claims, struct st
         return str_make(copy, text.len);
 }
 
-/* The roles that the person holds through this realm; those that others gave are not the realm's to touch.
+static bool give_roles(struct tx *tx, const struct realm *realm, struct str principal,
+                       const struct realm_roles *roles, int64_t now_ms, struct err *err)
+{
+        return access_bind_roles(tx, principal, roles->built_in, realm->id, now_ms, err) &&
+               access_bind_own_roles(tx, principal, roles->own, roles->own_count, realm->id, now_ms, err);
+}
+
+/*
+ * Whether the person holds just these roles through this realm; those that others gave are not the realm's
+ * to touch.
  */
-static bool given_roles(struct tx *tx, struct str realm, struct str principal, uint32_t *ret_roles,
-                        struct err *err)
+static bool holds_these(struct tx *tx, struct str realm, struct str principal,
+                        const struct realm_roles *roles, bool *ret, struct err *err)
 {
         SQL_SCOPED(realm_binding_list) c = {0};
         struct sql_realm_binding_list_row row;
-        enum role role;
+        uint32_t built_in = 0;
+        size_t own_count = 0;
+        bool same = true;
         bool has = true;
+        enum role role;
 
-        *ret_roles = 0;
-        if (!sql_realm_binding_list_open(tx, principal, realm, ROLE_COUNT, &c, err))
+        if (!sql_realm_binding_list_open(tx, principal, realm, ROLE_COUNT + REALM_ROLES_MAX + 1, &c, err))
                 return false;
         for (;;) {
                 if (!sql_realm_binding_list_next(&c, &row, &has, err))
                         return false;
                 if (!has)
-                        return true;
+                        break;
                 if (row.role.ptr && role_from(row.role, &role))
-                        *ret_roles |= ROLE_BIT(role);
+                        built_in |= ROLE_BIT(role);
+                else if (row.role_id.ptr && has_own(roles, row.role_id))
+                        own_count++;
+                else
+                        same = false;
         }
+        *ret = same && built_in == roles->built_in && own_count == roles->own_count;
+        return true;
 }
 
 static bool refresh_person(const struct services *services, struct tx *tx, const struct realm *realm,
-                           struct str id, struct str name, uint32_t roles, int64_t now_ms, struct err *err)
+                           struct str id, struct str name, const struct realm_roles *roles, int64_t now_ms,
+                           struct err *err)
 {
-        uint32_t given;
         int64_t renamed;
         int64_t taken;
+        bool same;
 
         if (!sql_principal_rename(tx, id, name, &renamed, err) ||
-            !given_roles(tx, realm->id, id, &given, err))
+            !holds_these(tx, realm->id, id, roles, &same, err))
                 return false;
-        if (given != roles && (!sql_realm_binding_delete(tx, id, realm->id, &taken, err) ||
-                               !access_bind_roles(tx, id, roles, realm->id, now_ms, err) ||
-                               !access_forget_on_commit(services, tx, id, err)))
+        if (!same && (!sql_realm_binding_delete(tx, id, realm->id, &taken, err) ||
+                      !give_roles(tx, realm, id, roles, now_ms, err) ||
+                      !access_forget_on_commit(services, tx, id, err)))
                 return false;
-        return (renamed == 0 && given == roles) || identity_forget_on_commit(services, tx, id, err);
+        return (renamed == 0 && same) || identity_forget_on_commit(services, tx, id, err);
 }
 
 bool realm_person(const struct services *services, struct tx *tx, const struct realm *realm,
-                  struct str subject, const struct json *claims, uint32_t roles, int64_t now_ms,
-                  struct identity_principal *ret, bool *ret_new, struct err *err)
+                  struct str subject, const struct json *claims, const struct realm_roles *roles,
+                  int64_t now_ms, struct identity_principal *ret, bool *ret_new, struct err *err)
 {
         struct str name = claim_text(tx, claims, realm->name_claim, subject);
         struct str email = claim_text(tx, claims, realm->email_claim, STR(""));
@@ -348,8 +375,9 @@ bool realm_person(const struct services *services, struct tx *tx, const struct r
         *ret_new = !found;
         if (!found) {
                 *ret = (struct identity_principal){
-                        .kind = PRINCIPAL_USER, .name = name, .roles = roles, .created_by = realm->id};
-                if (!identity_principal_create(tx, ret, now_ms, err))
+                        .kind = PRINCIPAL_USER, .name = name, .created_by = realm->id};
+                if (!identity_principal_create(tx, ret, now_ms, err) ||
+                    !give_roles(tx, realm, ret->id, roles, now_ms, err))
                         return false;
         } else {
                 if (!identity_principal_get(tx, row.principal_id, ret, err))

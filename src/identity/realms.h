@@ -81,12 +81,20 @@ struct str realm_uri(struct request *req, struct str tenant, struct str realm, c
 
 /* ---- who comes through it ------------------------------------------------------------------------ */
 
+enum { REALM_ROLES_MAX = 64 };
+struct realm_roles {
+        uint32_t built_in;               /* bits of enum role */
+        struct str own[REALM_ROLES_MAX]; /* ids of the tenant's own roles, each once */
+        size_t own_count;
+};
+
 /*
- * The roles that the realm's expression gives for these claims; every name must be a role that people may
- * hold. FORBIDDEN when it gives none; EVALUATION when it fails.
+ * The roles that the realm's expression gives for these claims; every name must be a built-in role that
+ * people may hold, or one of the tenant's own. FORBIDDEN when it gives none; EVALUATION when it fails, or
+ * gives more than REALM_ROLES_MAX names. In a transaction on the tenant's home cell.
  */
-bool realm_roles(const struct oidc *oidc, struct arena *arena, const struct realm *realm,
-                 const struct json *claims, uint32_t *ret_roles, struct err *err) MUST_USE;
+bool realm_roles(const struct oidc *oidc, struct tx *tx, const struct realm *realm,
+                 const struct json *claims, struct realm_roles *ret, struct err *err) MUST_USE;
 
 /*
  * The principal of (issuer, subject), made when it comes for the first time;
@@ -94,5 +102,5 @@ bool realm_roles(const struct oidc *oidc, struct arena *arena, const struct real
  * *ret_new tells whether it was made.
  */
 bool realm_person(const struct services *services, struct tx *tx, const struct realm *realm,
-                  struct str subject, const struct json *claims, uint32_t roles, int64_t now_ms,
-                  struct identity_principal *ret, bool *ret_new, struct err *err) MUST_USE;
+                  struct str subject, const struct json *claims, const struct realm_roles *roles,
+                  int64_t now_ms, struct identity_principal *ret, bool *ret_new, struct err *err) MUST_USE;

@@ -56,8 +56,9 @@ UPDATE principal SET name = $3 WHERE tenant_id = $1 AND id = $2 AND name <> $3;
 -- What the realm has given, and nobody else.
 -- name: realm_binding_list :many
 -- in: principal_id text, realm_id text, most int
--- out: role text?
-SELECT role FROM access_binding WHERE tenant_id = $1 AND principal_id = $2 AND created_by = $3 ORDER BY id LIMIT $4;
+-- out: role text?, role_id text?
+SELECT role, role_id FROM access_binding
+ WHERE tenant_id = $1 AND principal_id = $2 AND created_by = $3 ORDER BY id LIMIT $4;
 
 -- name: realm_binding_delete :changes
 -- in: principal_id text, realm_id text

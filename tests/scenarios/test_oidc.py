@@ -278,8 +278,46 @@ def test_claims_become_roles(tenant, issuer, browser, expression, claims, roles)
     assert set(whoami(browser)["roles"]) == roles
 
 
+def own_role(tenant, *permissions):
+    return tenant.admin.api.ok("POST", f"{tenant.path}/roles",
+                               {"name": harness.unique("desk"), "permissions": list(permissions)})["name"]
+
+
+def test_claims_become_roles_of_the_tenants_own_too(server, tenant, issuer, browser):
+    """Given and taken at each sign-in, beside built-in ones; what did not change stays as it is."""
+    desk, clerk = own_role(tenant, "action.read"), own_role(tenant, "principal.read")
+    realm = make_realm(tenant, issuer)
+
+    def come(*roles, besides=()):
+        issuer.claims = {**issuer.claims, "roles": list(roles)}
+        assert browser.sign_in(tenant, realm).status_code == 303
+        assert set(whoami(browser)["roles"]) == {*roles, *besides}
+        path, person = f"{tenant.path}/bindings", whoami(browser)["principal"]
+        return [binding["id"] for binding in tenant.admin.api.ok("GET", path, params={"principal": person})["items"]]
+
+    def status(path):
+        return browser.get(path).status_code
+
+    first = come(desk, "auditor", desk)
+    assert len(first) == 2
+    assert (status(tenant.actions), status(f"{tenant.path}/log/entries")) == (200, 200)
+    assert come("auditor", desk) == first, "the same roles: nothing is written"
+    assert len(come("auditor")) == 1
+    come(clerk)
+    assert (status(tenant.actions), status(f"{tenant.path}/principals")) == (404, 200), "only what it is now"
+    assert come(clerk, desk) != first and status(tenant.actions) == 200
+    given = tenant.admin.api.ok("POST", f"{tenant.path}/bindings",
+                                {"principal": whoami(browser)["principal"], "role": desk})["id"]
+    assert given in come(clerk, besides=[desk]), "what an administrator gave stays"
+    other = new_tenant(server)
+    issuer.claims = {**issuer.claims, "roles": [own_role(other, "action.read")]}
+    browser.refused("FORBIDDEN", browser.go_there(browser.begin(tenant, realm)))
+
+
 @pytest.mark.parametrize("claims, code", [
     ({"roles": []}, "FORBIDDEN"),
+    ({"roles": ["no\0such"]}, "FORBIDDEN"),
+    ({"roles": ["x" * 65]}, "FORBIDDEN"),
     ({"roles": ["no-such-role"]}, "FORBIDDEN"),
     ({"roles": ["agent"]}, "FORBIDDEN"),
     ({"roles": ["executor"]}, "FORBIDDEN"),
@@ -635,6 +673,16 @@ def access_claims(issuer, realm, **more):
 
 def with_token(server, token):
     return server.api(token)
+
+
+def test_a_tokens_claims_become_roles_of_the_tenants_own(server, tenant, issuer, api_realm):
+    desk = own_role(tenant, "action.read")
+    for roles in ([desk, "auditor"], [desk], ["auditor"]):
+        issuer.claims = {**issuer.claims, "roles": roles}
+        api = with_token(server, issuer.keys[0].token(access_claims(issuer, api_realm), typ="at+jwt"))
+        assert sorted(api.ok("GET", "/v1/whoami")["roles"]) == sorted(roles)
+        if desk in roles:
+            api.ok("GET", tenant.actions)
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "JWT", None])
