@@ -90,19 +90,21 @@ static void show_self(struct page *page, const struct principal *principal, cons
         HTML(page, "</dl>\n");
 }
 
-static void show_pages(struct page *page)
+/* `local`: they have a password here. */
+static void show_pages(struct page *page, bool local)
 {
         static const struct {
                 const char *path;
                 enum page_text text;
-        } pages[] = {{"/account/factors", TEXT_FACTORS_TITLE},
+        } pages[] = {{"/account/password", TEXT_PASSWORD_TITLE},
+                     {"/account/factors", TEXT_FACTORS_TITLE},
                      {"/account/passkeys", TEXT_PASSKEYS_TITLE},
                      {"/account/sessions", TEXT_SESSIONS_TITLE}};
 
         HTML(page, "<nav aria-labelledby=\"pages\">\n<h2 id=\"pages\">");
         page_text(page, TEXT_ACCOUNT_PAGES);
         HTML(page, "</h2>\n<ul>\n");
-        for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        for (size_t i = local ? 0 : 1; i < sizeof(pages) / sizeof(pages[0]); i++) {
                 HTML(page, "<li><a href=\"{}\">", str_from(pages[i].path));
                 page_text(page, pages[i].text);
                 HTML(page, "</a></li>\n");
@@ -123,7 +125,7 @@ FIBER_FN bool account_page(struct request *req, const struct api_account_page_in
                 return false;
         page_begin(req, TEXT_ACCOUNT_TITLE, &page);
         show_self(&page, principal, &self);
-        show_pages(&page);
+        show_pages(&page, !self.realm.ptr);
         page_form_begin(&page, "/logout");
         page_form_end(&page, TEXT_LOGOUT_DO);
         return page_end(&page, out, err);

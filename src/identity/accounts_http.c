@@ -172,7 +172,7 @@ static bool change_work(struct request *req, void *arg, struct err *err)
                                     err);
 }
 
-static FIBER_FN bool change_password(struct request *req, const struct api_password_change *body,
+static FIBER_FN bool change_password(struct request *req, struct str current, struct str password,
                                      struct change *change, struct err *err)
 {
         struct passwords *passwords = req->services->accounts->passwords;
@@ -185,8 +185,8 @@ static FIBER_FN bool change_password(struct request *req, const struct api_passw
         bool right, outdated;
 
         if (!request_read(req, stored_work, change, err) ||
-            !password_prepare(&change->secrets, body->current, &old, err) ||
-            !password_prepare(&change->secrets, body->password, &new, err) ||
+            !password_prepare(&change->secrets, current, &old, err) ||
+            !password_prepare(&change->secrets, password, &new, err) ||
             !password_check(passwords, new, change->account.login, err) ||
             !throttle_take(req->services->throttle, &try, clock_mono_us() / 1000, &retry_ms, err) ||
             !passwords_verify(passwords, old, change->stored, &right, &outdated, err))
@@ -197,17 +197,23 @@ static FIBER_FN bool change_password(struct request *req, const struct api_passw
                request_write(req, change_work, change, err);
 }
 
-FIBER_FN bool password_change(struct request *req, const struct api_password_change_in *in, struct err *err)
+FIBER_FN bool own_password_change(struct request *req, struct str principal, struct str current,
+                                  struct str password, struct err *err)
 {
         struct change *change = ARENA_NEW(req->arena, struct change);
         bool ok;
 
         if (!change)
                 return arena_check(req->arena, err);
-        change->principal = in->principal;
+        change->principal = principal;
         arena_init_zeroing(&change->secrets, 16 * 1024);
-        ok = change_password(req, &in->body, change, err);
+        ok = change_password(req, current, password, change, err);
         arena_done(&change->secrets);
         secret_wipe(change->encoded, sizeof(change->encoded));
         return ok;
+}
+
+FIBER_FN bool password_change(struct request *req, const struct api_password_change_in *in, struct err *err)
+{
+        return own_password_change(req, in->principal, in->body.current, in->body.password, err);
 }

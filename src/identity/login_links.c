@@ -42,6 +42,39 @@ static FIBER_FN bool look(struct request *req, struct link *link, struct str ten
         return true;
 }
 
+/* Errors TEXT_NONE: none at that field. */
+static void write_page(struct request *req, const struct link *link, enum page_text at_login,
+                       enum page_text at_password, struct page *ret_page)
+{
+        page_begin(req, TEXT_LINK_TITLE, ret_page);
+        HTML(ret_page, "<p>");
+        page_text_with(ret_page, TEXT_LINK_WHO, link->account.name);
+        HTML(ret_page, "</p>\n");
+        page_form_begin(ret_page, "/login/link");
+        page_hidden(ret_page, "tenant", link->login.tenant);
+        page_hidden(ret_page, "link", link->text);
+        page_field(ret_page, &(struct page_field){
+                                     .name = "login",
+                                     .label = TEXT_LOCAL_NAME,
+                                     .hint = link->account.login.ptr ? TEXT_NONE : TEXT_LINK_LOGIN_HINT,
+                                     .error = at_login,
+                                     .autocomplete = "username",
+                                     .value = link->account.login.ptr ? link->account.login : link->chosen,
+                                     .required = true,
+                                     .focus = at_login != TEXT_NONE,
+                                     .max_length = LOGIN_NAME_MAX_BYTES});
+        page_field(ret_page, &(struct page_field){.name = "password",
+                                                  .label = TEXT_LOCAL_PASSWORD,
+                                                  .hint = TEXT_LINK_PASSWORD_HINT,
+                                                  .error = at_password,
+                                                  .type = "password",
+                                                  .autocomplete = "new-password",
+                                                  .required = true,
+                                                  .focus = at_login == TEXT_NONE,
+                                                  .max_length = PASSWORD_MAX_BYTES});
+        page_form_end(ret_page, TEXT_LINK_SUBMIT);
+}
+
 FIBER_FN bool link_page(struct request *req, const struct api_link_page_in *in, struct api_text *out,
                         struct err *err)
 {
@@ -50,30 +83,7 @@ FIBER_FN bool link_page(struct request *req, const struct api_link_page_in *in, 
 
         if (!look(req, &link, in->tenant, err))
                 return false;
-        page_begin(req, TEXT_LINK_TITLE, &page);
-        HTML(&page, "<p>");
-        page_text_with(&page, TEXT_LINK_WHO, link.account.name);
-        HTML(&page, "</p>\n");
-        page_form_begin(&page, "/login/link");
-        page_hidden(&page, "tenant", link.login.tenant);
-        page_hidden(&page, "link", in->link);
-        page_field(&page,
-                   &(struct page_field){.name = "login",
-                                        .label = TEXT_LOCAL_NAME,
-                                        .hint = link.account.login.ptr ? TEXT_NONE : TEXT_LINK_LOGIN_HINT,
-                                        .autocomplete = "username",
-                                        .value = link.account.login,
-                                        .required = true,
-                                        .max_length = LOGIN_NAME_MAX_BYTES});
-        page_field(&page, &(struct page_field){.name = "password",
-                                               .label = TEXT_LOCAL_PASSWORD,
-                                               .hint = TEXT_LINK_PASSWORD_HINT,
-                                               .type = "password",
-                                               .autocomplete = "new-password",
-                                               .required = true,
-                                               .focus = true,
-                                               .max_length = PASSWORD_MAX_BYTES});
-        page_form_end(&page, TEXT_LINK_SUBMIT);
+        write_page(req, &link, TEXT_NONE, TEXT_NONE, &page);
         return page_end(&page, out, err);
 }
 
@@ -101,6 +111,19 @@ static FIBER_FN bool set_password(struct request *req, struct link *link, struct
                request_write(req, use_work, link, err);
 }
 
+/* What is wrong with name or password is said at its field; the link is not used up by it. */
+static bool ask_again(struct request *req, const struct link *link, const struct err *why)
+{
+        bool password = strcmp(why->place, "/password") == 0;
+        struct page page;
+
+        if (why->code != ERR_ALREADY_EXISTS && why->code != ERR_BAD_FIELD)
+                return false;
+        write_page(req, link, password ? TEXT_NONE : TEXT_LINK_LOGIN_TAKEN,
+                   password ? TEXT_PASSWORD_BAD : TEXT_NONE, &page);
+        return page_refuse(&page, why);
+}
+
 FIBER_FN bool link_use(struct request *req, const struct api_link_use_in *in, struct api_text *out,
                        struct err *err)
 {
@@ -120,7 +143,7 @@ FIBER_FN bool link_use(struct request *req, const struct api_link_use_in *in, st
         arena_done(&secrets);
         secret_wipe(link.encoded, sizeof(link.encoded));
         if (!ok)
-                return false;
+                return ask_again(req, &link, err);
         page_redirect(req, arena_printf(req->arena, "/login/local?tenant=%.*s", STR_ARG(link.login.tenant)));
         out->text = STR("");
         return arena_check(req->arena, err);

@@ -3,6 +3,7 @@
 import html
 import re
 import time
+import urllib.parse
 
 import pytest
 
@@ -226,6 +227,52 @@ def test_a_passkey_is_removed_on_the_page(place):
     assert place.admin.api.ok("GET", f"{other.path}/factors")["passkeys"]
 
 
+# ---- the password
+
+
+def test_a_password_is_changed_on_the_page(place, later):
+    local = Local(place)
+    browser, other = signed_in(local), signed_in(local)
+    page = browser.get("/account/password")
+    new = PASSWORD + " and one more"
+    for current, password, field in (("not the one", new, "current"), (PASSWORD, "s h o r t", "password"),
+                                     (PASSWORD, local.login, "password"), (PASSWORD, "x" * 1025, "password")):
+        wrong = browser.submit(page, "/account/password", current=current, password=password)
+        assert wrong.status == (403 if field == "current" else 422), wrong.text
+        assert f'aria-invalid="true" aria-describedby="e-{field}' in wrong.text
+        assert wrong.text.count("aria-invalid") == 1 and password not in wrong.text.replace(local.login, "", 1)
+    assert works(other)
+    done = browser.submit(page, "/account/password", current=PASSWORD, password=new)
+    assert done.status == 303 and done.location == "/account", done.text
+    assert works(browser) and not works(other)
+    assert local.log_in(browser=browser_at(place.server))[1].status == 401
+    assert local.log_in(new, browser=browser_at(place.server))[1].status == 303
+    assert operations_of(place, "password.change") == [("password.change", 2)] * 4 + [("password.change", 1)]
+    # Whoever has a second factor shows it for that.
+    set_up_totp(browser)
+    later(11)
+    stale = browser.get("/account/password")
+    assert stale.status == 303 and stale.location == "/account/step-up?return_to=%2Faccount%2Fpassword"
+    refused = browser.submit(page, "/account/password", current=new, password=PASSWORD)
+    assert refused.status == 401 and refused.code == "SECOND_FACTOR_REQUIRED"
+
+
+def test_the_form_behind_a_link_says_at_its_field_what_was_wrong(place):
+    taken = Local(place)
+    person = place.person("user", "auditor")
+    made = place.admin.api.ok("POST", f"{place.path}/accounts", {"principal": person.id})
+    query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(made["link"]).query))
+    browser = browser_at(place.server)
+    page = browser.get("/login/link", **query)
+    for login, password, field, code in (("me", "short", "password", "BAD_FIELD"),
+                                         ("a\tb", PASSWORD, "login", "BAD_FIELD"),
+                                         (taken.login.upper(), PASSWORD, "login", "ALREADY_EXISTS")):
+        wrong = browser.submit(page, "/login/link", login=login, password=password)
+        assert wrong.code == code and wrong.text.count("aria-invalid") == 1, wrong.text
+        assert f'aria-invalid="true" aria-describedby="e-{field}' in wrong.text
+    assert browser.submit(wrong, "/login/link", login="me-" + person.id, password=PASSWORD).status == 303
+
+
 # ---- sessions
 
 
@@ -280,7 +327,7 @@ def all_forms(browser):
     """The pages that have the account's forms, by the form's action."""
     found = {}
     setup = None
-    for path in ("/account/factors", "/account/passkeys", "/account/sessions", "/account/step-up"):
+    for path in ("/account/password", "/account/factors", "/account/passkeys", "/account/sessions", "/account/step-up"):
         page = browser.get(path)
         assert page.status == 200, page.text
         for form in page.forms:
@@ -335,7 +382,7 @@ def test_without_a_session_there_is_nothing(place, operation):
     assert reply.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/account/factors", "/account/sessions", "/account/step-up",
+@pytest.mark.parametrize("path", ["/account/password", "/account/factors", "/account/sessions", "/account/step-up",
                                   "/account/step-up/issuer"])
 def test_pages_of_the_account_are_for_who_is_signed_in(place, path):
     local = Local(place)

@@ -12,7 +12,7 @@ const sessions = new WeakMap();
 function look() {
   const all = [...document.querySelectorAll('*')];
   const ids = all.map((one) => one.id).filter(Boolean);
-  const fields = [...document.querySelectorAll('input:not([type=hidden])')];
+  const fields = [...document.querySelectorAll('input:not([type=hidden]):not([hidden])')];
   const missing = [];
   for (const one of all) {
     for (const name of ['aria-describedby', 'aria-labelledby', 'for']) {
@@ -77,7 +77,7 @@ export async function checkAccessible(page, where) {
 
 // By the keyboard alone: Tab goes through every control of the page, in the order in which they stand there.
 export async function checkKeyboard(page, where) {
-  const focusable = 'main a[href], main button, main input:not([type=hidden])';
+  const focusable = 'main a[href], main button, main input:not([type=hidden]):not([hidden])';
   const wanted = await page.locator(focusable).count();
   const seen = [];
   await page.evaluate(() => document.getElementById('main').focus());

@@ -183,6 +183,15 @@ async function checkOthers(page) {
   await page.goto(`${SERVER}/account`);
   await checkAccessible(page, 'the account');
   await checkKeyboard(page, 'the account');
+  await page.getByRole('link', { name: 'Change your password' }).click();
+  await heading(page, 'Change your password');
+  await checkAccessible(page, 'the password');
+  await checkKeyboard(page, 'the password');
+  await page.getByLabel('The password that you have now').fill(PASSWORD);
+  await page.getByLabel('New password').fill('too short');
+  await press(page, 'Change the password');
+  await page.getByRole('alert').waitFor();
+  await checkAccessible(page, 'the password, with a mistake');
   await page.goto(`${SERVER}/device`);
   await checkAccessible(page, 'the device');
   await page.getByLabel('Code').fill('BBBB-BBBB');
