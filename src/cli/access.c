@@ -415,7 +415,7 @@ static void explain(struct cli *cli, const struct json *answer)
         if (changes && changes->count > 0)
                 printf("For the other answer:\n");
         for (uint32_t i = 0; changes && i < changes->count; i++)
-                printf("  %.*s\n", STR_ARG(changes->items[i].string));
+                printf("  %.*s\n", STR_ARG(out_visible(cli, changes->items[i].string)));
 }
 
 bool can_run(struct cli *cli, struct err *err)

@@ -210,7 +210,7 @@ bool factor_recovery_codes_run(struct cli *cli, struct err *err)
         if (cli->json)
                 out_json(&reply);
         for (uint32_t i = 0; !cli->json && codes && i < codes->count; i++)
-                printf("%.*s\n", STR_ARG(codes->items[i].string));
+                printf("%.*s\n", STR_ARG(out_visible(cli, codes->items[i].string)));
         return true;
 }
 

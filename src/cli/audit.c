@@ -3,6 +3,7 @@
 #include "log/audit.h"
 
 #include "base/base64.h"
+#include "base/id.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/profile.h"
@@ -72,7 +73,7 @@ bool audit_key_run(struct cli *cli, struct err *err)
             !cli_get(cli, &reply, err, "%.*s", STR_ARG(tenant_path(cli, "log/key"))))
                 return false;
         if (cli_flag(cli, "bare"))
-                printf("%.*s\n", STR_ARG(json_get_string(&reply.json, "key")));
+                printf("%.*s\n", STR_ARG(out_visible(cli, json_get_string(&reply.json, "key"))));
         else
                 out_record(cli, &reply, fields);
         return true;
@@ -132,8 +133,11 @@ static bool verify_receipt(struct cli *cli, const struct json *receipt, struct s
         struct str action = json_get_string(receipt, "action");
         struct audit_receipt last = {0};
 
-        if (!entries || entries->type != JSON_ARRAY || entries->count == 0 || action.len == 0)
+        if (!entries || entries->type != JSON_ARRAY || entries->count == 0)
                 return err_set(err, ERR_PROOF_INVALID, "the receipt holds no entries");
+        /* Any other piece of an entry's text would be found in it too. */
+        if (!id_is(action, "act"))
+                return err_set(err, ERR_PROOF_INVALID, "the receipt names no action");
         for (uint32_t i = 0; i < entries->count; i++)
                 if (!verify_entry(cli, action, &entries->items[i], key, &last, err))
                         return err_prefix(err, "entry %u of the receipt", i + 1);

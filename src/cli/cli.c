@@ -54,12 +54,17 @@ void cli_print_problem(struct cli *cli, FILE *file, const struct json *problem)
 
 void cli_print_error(struct cli *cli, const struct err *err)
 {
+        /* A problem's words are the server's. */
+        struct str message = out_visible(cli, str_from(err->message));
+
         fflush(stdout);
-        fprintf(stderr, "countersign: %s", err->message);
+        fprintf(stderr, "countersign: %.*s",
+                STR_ARG(message.ptr ? message : str_from(err_title(err->code))));
         if (err->place[0])
-                fprintf(stderr, " (at %s)", err->place);
+                fprintf(stderr, " (at %.*s)", STR_ARG(out_visible(cli, str_from(err->place))));
         if (cli->request_id.len > 0)
-                fprintf(stderr, " [%s, %.*s]", err_name(err->code), STR_ARG(cli->request_id));
+                fprintf(stderr, " [%s, %.*s]", err_name(err->code),
+                        STR_ARG(out_visible(cli, cli->request_id)));
         fprintf(stderr, "\n");
         for (uint32_t i = 0; cli->problems && i < cli->problems->count; i++)
                 cli_print_problem(cli, stderr, &cli->problems->items[i]);

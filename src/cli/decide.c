@@ -115,7 +115,7 @@ static void print_result(struct cli *cli, const struct cli_reply *reply, enum ve
         if (!json_get_int(json_get(&reply->json, "requirement"), "decisions", &needed))
                 needed = 0;
         printf("\n%s. The action is %.*s", verdict == VERDICT_APPROVE ? "Approved" : "Rejected",
-               STR_ARG(state));
+               STR_ARG(out_visible(cli, state)));
         if (str_is(state, "pending") && decisions)
                 printf(" with %u of %lld decisions", decisions->count, (long long)needed);
         printf(".\n");

@@ -46,7 +46,7 @@ bool executor_create_run(struct cli *cli, struct err *err)
         out_line(cli, "expires", out_text(cli, &made.json, "expires_at"));
         printf("\nThe token works once and is shown once. On the machine that holds the privilege:\n"
                "  countersign executor --state DIR --server %.*s --token %.*s\n",
-               STR_ARG(cli->profile.server), STR_ARG(token));
+               STR_ARG(cli->profile.server), STR_ARG(out_visible(cli, token)));
         return true;
 }
 

@@ -199,7 +199,7 @@ static bool wait_for_callback(struct cli *cli, int listener, struct str state, s
 /* Also for people who read the screen of another program: one line, nothing else on it. */
 static void show_address(struct cli *cli, struct str url)
 {
-        fprintf(stderr, "Log in with your browser at\n\n  %.*s\n\n", STR_ARG(url));
+        fprintf(stderr, "Log in with your browser at\n\n  %.*s\n\n", STR_ARG(out_visible(cli, url)));
         fflush(stderr);
         if (!cli_flag(cli, "no-browser"))
                 open_browser(url.ptr);
@@ -272,8 +272,8 @@ bool login_device(struct cli *cli, struct str *ret_token, struct err *err)
                 return false;
         (void)json_get_int(&codes.json, "interval", &interval_s);
         fprintf(stderr, "On any device, open\n\n  %.*s\n\nand type the code  %.*s\n",
-                STR_ARG(json_get_string(&codes.json, "verification_uri")),
-                STR_ARG(json_get_string(&codes.json, "user_code")));
+                STR_ARG(out_text(cli, &codes.json, "verification_uri")),
+                STR_ARG(out_text(cli, &codes.json, "user_code")));
         form = arena_printf(
                 &cli->arena, "grant_type=%.*s&client_id=" CLIENT_ID "&device_code=%.*s",
                 STR_ARG(percent_encode(&cli->arena, STR(DEVICE_GRANT))),

@@ -67,6 +67,11 @@ static struct str value_text(struct cli *cli, const struct json *value)
         return arena_str(&cli->arena, buf_str(&joined));
 }
 
+struct str out_visible(struct cli *cli, struct str text)
+{
+        return rendering_visible(&cli->arena, text);
+}
+
 struct str out_text(struct cli *cli, const struct json *object, const char *key)
 {
         const struct json *value = look_up(object, key);

@@ -37,6 +37,8 @@ void out_bytes(struct str bytes);
 /* The JSON text and a newline. */
 void out_json(const struct cli_reply *reply);
 
+/* What came from outside, with whatever could act on a terminal written out. */
+struct str out_visible(struct cli *cli, struct str text);
 /* A member as text for people: strings visible, times shortened, arrays joined. "" when absent. */
 struct str out_text(struct cli *cli, const struct json *object, const char *key);
 

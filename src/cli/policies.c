@@ -19,17 +19,15 @@ static struct str place(struct cli *cli, const char *what)
 
 static void print_indented(struct cli *cli, struct str text, const char *indent)
 {
-        (void)cli;
         while (text.len > 0) {
                 struct str line;
 
                 (void)str_cut(&text, '\n', &line);
                 if (line.len > 0)
-                        printf("%s%.*s\n", indent, STR_ARG(line));
+                        printf("%s%.*s\n", indent, STR_ARG(out_visible(cli, line)));
         }
 }
 
-/* Values and conditions are told as they are: the server has them from a document or from this command. */
 static void print_step(struct cli *cli, const struct json *step, const char *indent)
 {
         struct str outcome = out_text(cli, step, "outcome");

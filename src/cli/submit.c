@@ -155,7 +155,8 @@ bool action_submit_run(struct cli *cli, struct err *err)
                 return true;
         }
         if (!cli->json) {
-                printf("%.*s is %.*s; waiting for its end\n", STR_ARG(id), STR_ARG(state));
+                printf("%.*s is %.*s; waiting for its end\n", STR_ARG(out_visible(cli, id)),
+                       STR_ARG(out_visible(cli, state)));
                 fflush(stdout);
         }
         path = arena_printf(&cli->arena, "/v1/workspaces/%.*s/actions/%.*s", STR_ARG(cli->profile.workspace),

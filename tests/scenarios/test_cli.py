@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, as a person and as a program use it."""
+import contextlib
 import http.server
 import json
 import pathlib
@@ -104,18 +105,19 @@ def test_the_digest_can_be_demanded(place):
     place.anna.run("approve", action["id"], "--yes", "--digest", action["digest"])
 
 
-def test_a_server_cannot_have_another_action_signed(place):
-    asked, other = submit(place.bot), submit(place.bot)
-    answer = json.dumps(place.bot.json("action", "show", other["id"])).encode()
+@contextlib.contextmanager
+def liar(answer, status=200):
+    """(its URL, the bodies of its POSTs) of a server that answers everything with this."""
+    text = json.dumps(answer).encode()
     posted = []
 
     class Liar(http.server.BaseHTTPRequestHandler):
         def reply(self):
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(text)
 
         do_GET = reply
 
@@ -126,16 +128,34 @@ def test_a_server_cannot_have_another_action_signed(place):
         def log_message(self, *_):
             pass
 
-    liar = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-    threading.Thread(target=liar.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
-        done = place.anna.run("approve", asked["id"], "--yes", "--server", f"http://127.0.0.1:{liar.server_port}",
-                              code=9)
+        yield f"http://127.0.0.1:{server.server_port}", posted
     finally:
-        liar.shutdown()
-        liar.server_close()
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_cannot_have_another_action_signed(place):
+    asked, other = submit(place.bot), submit(place.bot)
+    with liar(place.bot.json("action", "show", other["id"])) as (url, posted):
+        done = place.anna.run("approve", asked["id"], "--yes", "--server", url, code=9)
     assert "another action" in done.stderr
     assert not posted
+
+
+def test_what_a_server_says_cannot_move_the_cursor(place):
+    erase = "\x1b[2J\x07"
+    with liar({"code": "CONFLICT", "detail": f"no{erase}", "pointer": f"/{erase}", "request": erase}, 409) as (url, _):
+        refused = place.bot.run("action", "list", "--server", url, code=5)
+    with liar({"id": f"act_{erase}", "state": f"approved{erase}"}) as (url, _):
+        waited = place.bot.run("action", "submit", "test", "docker", "container.list", "--wait", "--timeout", "50ms",
+                               "--server", url, code=None)
+    assert "no<U+001B>" in refused.stderr and "/<U+001B>" in refused.stderr
+    assert "is approved<U+001B>" in waited.stdout
+    for said in (refused.stderr, waited.stdout, waited.stderr):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", said), said
 
 
 def test_hostile_words_cannot_move_the_cursor(place):
@@ -166,6 +186,11 @@ def test_receipt_export_and_verification(place, tmp_path):
     for name in ("log.ndjson", "receipt.json"):
         done = stranger.run("audit", "verify", tmp_path / name, "--key-file", tmp_path / "vkey")
         assert "holds" in done.stdout
+    # Any piece of an entry's text would be found in all of them: only an action's id names an action.
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    for name in ("act_", 'time":"', receipt["action"][:-1]):
+        (tmp_path / "other.json").write_text(json.dumps({**receipt, "action": name}))
+        stranger.run("audit", "verify", tmp_path / "other.json", "--key-file", tmp_path / "vkey", code=9)
     other = new_tenant(place.server)
     key = other.admin.api.ok("GET", f"{other.path}/log/key")["key"]
     stranger.run("audit", "verify", tmp_path / "log.ndjson", "--key", key, code=9)
