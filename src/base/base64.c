@@ -92,16 +92,19 @@ static int digit_of(char c, const char *alphabet)
         return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
 }
 
-/* `text` has no padding any more. */
-static bool decode(struct arena *arena, struct str text, const char *alphabet, struct str *ret_bytes)
+/* Of a text without padding. */
+static size_t decoded_len(struct str text)
 {
-        size_t len = text.len / 4 * 3 + (text.len % 4 > 1 ? text.len % 4 - 1 : 0);
+        return text.len / 4 * 3 + (text.len % 4 > 1 ? text.len % 4 - 1 : 0);
+}
+
+/* `text` has no padding any more; writes decoded_len bytes. */
+static bool decode_to(struct str text, const char *alphabet, char *ret_bytes)
+{
         uint32_t bits = 0;
         unsigned count = 0;
-        char *to;
-        char *at;
 
-        if (text.len % 4 == 1 || !(to = at = arena_alloc_bytes(arena, len + 1)))
+        if (text.len % 4 == 1)
                 return false;
         for (size_t i = 0; i < text.len; i++) {
                 int digit = digit_of(text.ptr[i], alphabet);
@@ -112,18 +115,26 @@ static bool decode(struct arena *arena, struct str text, const char *alphabet, s
                 count += 6;
                 if (count >= 8) {
                         count -= 8;
-                        *at++ = (char)(bits >> count & 0xFF);
+                        *ret_bytes++ = (char)(bits >> count & 0xFF);
                 }
         }
         /* RFC 4648 section 3.5: the left-over bits are zero, or two texts would mean one. */
-        if (bits & ((1U << count) - 1))
+        return (bits & ((1U << count) - 1)) == 0;
+}
+
+static bool decode(struct arena *arena, struct str text, const char *alphabet, struct str *ret_bytes)
+{
+        size_t len = decoded_len(text);
+        char *bytes = arena_alloc_bytes(arena, len + 1);
+
+        if (!bytes || !decode_to(text, alphabet, bytes))
                 return false;
-        *at = '\0';
-        *ret_bytes = str_make(to, len);
+        bytes[len] = '\0';
+        *ret_bytes = str_make(bytes, len);
         return true;
 }
 
-bool base64_decode(struct arena *arena, struct str text, struct str *ret_bytes)
+static bool cut_padding(struct str text, struct str *ret)
 {
         size_t pad = 0;
 
@@ -131,7 +142,19 @@ bool base64_decode(struct arena *arena, struct str text, struct str *ret_bytes)
                 return false;
         while (pad < 2 && pad < text.len && text.ptr[text.len - 1 - pad] == '=')
                 pad++;
-        return decode(arena, str_slice(text, 0, text.len - pad), standard, ret_bytes);
+        *ret = str_slice(text, 0, text.len - pad);
+        return true;
+}
+
+bool base64_decode(struct arena *arena, struct str text, struct str *ret_bytes)
+{
+        return cut_padding(text, &text) && decode(arena, text, standard, ret_bytes);
+}
+
+bool base64_decode_to(struct str text, void *ret_bytes, size_t size_bytes)
+{
+        return cut_padding(text, &text) && decoded_len(text) == size_bytes &&
+               decode_to(text, standard, ret_bytes);
 }
 
 bool base64url_decode(struct arena *arena, struct str text, struct str *ret_bytes)

@@ -157,6 +157,7 @@ static void times_are_read_and_written(void **state)
 
 static void base64_is_strict(void **state)
 {
+        char five[5];
         ARENA_SCOPED arena;
         struct str bytes;
 
@@ -173,6 +174,11 @@ static void base64_is_strict(void **state)
         assert_false(base64_decode(&arena, STR("Zm9vYg="), &bytes));
         assert_false(base64_decode(&arena, STR("Zm9vYh=="), &bytes));
         assert_false(base64_decode(&arena, STR("Zm9v Yg="), &bytes));
+        assert_true(base64_decode_to(STR("Zm9vYmE="), five, sizeof(five)) && memcmp(five, "fooba", 5) == 0);
+        assert_false(base64_decode_to(STR("Zm9vYg=="), five, sizeof(five)));
+        assert_false(base64_decode_to(STR("Zm9vYmFy"), five, sizeof(five)));
+        assert_false(base64_decode_to(STR("Zm9vYmF="), five, sizeof(five)));
+        assert_false(base64_decode_to(STR("Zm9vYmE"), five, sizeof(five)));
         assert_false(base64url_decode(&arena, STR("Zg=="), &bytes));
         assert_true(hex_decode(&arena, STR("00fF"), &bytes) && bytes.len == 2);
         assert_false(hex_decode(&arena, STR("0"), &bytes) || hex_decode(&arena, STR("0g"), &bytes));

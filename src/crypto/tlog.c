@@ -20,39 +20,6 @@ static bool tlog_parse_number(struct str text, uint64_t *ret)
         return str_to_u64(text, ret) && *ret <= INT64_MAX;
 }
 
-static int tlog_base64_digit(char c)
-{
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* 43 digits and a '=', of which the last two bits are 0: 32 bytes in standard base64. */
-static bool tlog_parse_hash(struct str text, struct sha256 *ret)
-{
-        uint32_t bits = 0;
-        unsigned count = 0, at = 0;
-        if (text.len != 44 || text.ptr[43] != '=')
-                return false;
-        for (size_t i = 0; i < 43; i++) {
-                int digit = tlog_base64_digit(text.ptr[i]);
-                if (digit < 0)
-                        return false;
-                bits = bits << 6 | (uint32_t)digit;
-                count += 6;
-                if (count >= 8) {
-                        count -= 8;
-                        ret->bytes[at++] = (uint8_t)(bits >> count);
-                        bits &= (1U << count) - 1;
-                }
-        }
-        return bits == 0;
-}
-
 void tlog_checkpoint_append(struct buf *buf, const struct tlog_checkpoint *checkpoint)
 {
         buf_append_str(buf, checkpoint->origin);
@@ -71,7 +38,7 @@ bool tlog_checkpoint_parse(struct str text, struct tlog_checkpoint *ret, struct 
                 return tlog_bad(err, "the checkpoint has no origin line");
         if (!str_cut(&rest, '\n', &size) || !tlog_parse_number(size, &ret->size))
                 return tlog_bad(err, "the checkpoint's second line is not a tree size");
-        if (!str_cut(&rest, '\n', &root) || !tlog_parse_hash(root, &ret->root))
+        if (!str_cut(&rest, '\n', &root) || !base64_decode_to(root, ret->root.bytes, SHA256_SIZE))
                 return tlog_bad(err, "the checkpoint's third line is not a root hash");
         ret->extensions = rest;
         while (rest.len > 0) {
@@ -249,7 +216,8 @@ bool tlog_proof_parse(struct arena *arena, struct str text, struct tlog_proof *r
                         break;
                 if (ret->inclusion.count == MERKLE_PROOF_MAX)
                         return tlog_bad(err, "the proof has more hashes than any log needs");
-                if (!tlog_parse_hash(line, &ret->inclusion.hashes[ret->inclusion.count++]))
+                if (!base64_decode_to(line, ret->inclusion.hashes[ret->inclusion.count++].bytes,
+                                      SHA256_SIZE))
                         return err_set(err, ERR_PROOF_INVALID, "hash %zu of the proof is malformed",
                                        ret->inclusion.count);
         }
