@@ -4,186 +4,22 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/heap.h"
-#include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
-#include "executor/seen.h"
+#include "executor/journal_memory.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 /* Enough for one line's tree: base64 text and its bytes. */
 enum { LINE_ARENA_BYTES = 4 * JOURNAL_LINE_MAX_BYTES };
 
-/* An unfinished action. */
-struct unfinished {
-        struct unfinished *next;
-        struct id action;
-        struct id claim;
-        char digest[65];
-        char outcome[24];
-        int64_t begun_ms, ended_ms; /* 0 until then */
-        char *statement;            /* heap; NULL unless begun */
-        size_t statement_len;
-        char *report; /* heap; NULL unless done */
-        size_t report_len;
-        bool open;
-        bool reported; /* of an open one */
-};
-
 struct journal {
         pthread_mutex_t lock; /* all below */
         struct journal_file file;
-        struct seen seen;
-        struct unfinished *first; /* in the order of their first line */
-        struct unfinished
-                *closed;    /* finished, and their content is still in the file; theirs here is gone */
+        struct journal_memory memory;
         off_t kept_end;     /* the file begins with lines `kept` up to here */
         struct arena arena; /* of the line at hand */
 };
-
-static void unfinished_free(struct unfinished *item)
-{
-        heap_free(item->statement);
-        heap_free(item->report);
-        heap_free(item);
-}
-
-static void free_all(struct unfinished **first)
-{
-        while (*first) {
-                struct unfinished *next = (*first)->next;
-
-                unfinished_free(*first);
-                *first = next;
-        }
-}
-
-static struct unfinished **find(struct journal *journal, struct str action)
-{
-        struct unfinished **at = &journal->first;
-
-        while (*at && !str_eq(id_str(&(*at)->action), action))
-                at = &(*at)->next;
-        return at;
-}
-
-static struct unfinished *find_or_add(struct journal *journal, struct str action, struct err *err)
-{
-        struct unfinished **at = find(journal, action);
-
-        if (*at)
-                return *at;
-        *at = heap_alloc_zeroed(1, sizeof(**at));
-        if (!*at) {
-                err_set(err, ERR_NO_MEMORY, "no memory for a journal entry");
-                return NULL;
-        }
-        (*at)->action = id_from(action);
-        return *at;
-}
-
-static void forget(struct journal *journal, struct str action)
-{
-        struct unfinished **at = find(journal, action);
-        struct unfinished *gone = *at;
-
-        if (gone) {
-                *at = gone->next;
-                unfinished_free(gone);
-        }
-}
-
-/* Finished: what it carried goes from memory now, and from the file with the next journal_erase_closed. */
-static void put_to_closed(struct journal *journal, struct str action)
-{
-        struct unfinished **at = find(journal, action);
-        struct unfinished *item = *at;
-
-        if (!item)
-                return;
-        *at = item->next;
-        heap_free(item->statement);
-        heap_free(item->report);
-        item->statement = item->report = NULL;
-        item->next = journal->closed;
-        journal->closed = item;
-}
-
-static bool replace_bytes(char **bytes, size_t *len, struct str with, struct err *err)
-{
-        char *copy = heap_alloc(with.len + 1);
-
-        if (!copy)
-                return err_set(err, ERR_NO_MEMORY, "no memory for a journal entry");
-        if (with.len > 0)
-                memcpy(copy, with.ptr, with.len);
-        copy[with.len] = '\0';
-        heap_free(*bytes);
-        *bytes = copy;
-        *len = with.len;
-        return true;
-}
-
-static bool set_facts(struct unfinished *item, struct str claim, struct str digest, struct err *err)
-{
-        if (!id_is(claim, "clm") || (digest.len != 0 && digest.len != sizeof(item->digest) - 1))
-                return err_set(err, ERR_BAD_FIELD, "a journal entry needs a claim's id and a digest");
-        item->claim = id_from(claim);
-        memcpy(item->digest, digest.len > 0 ? digest.ptr : "", digest.len);
-        item->digest[digest.len] = '\0';
-        return true;
-}
-
-static bool see(struct journal *journal, struct str action, struct str digest, struct err *err)
-{
-        if (!seen_add(&journal->seen, action, err))
-                return false;
-        return digest.len == 0 || seen_add(&journal->seen, digest, err);
-}
-
-/* ---- what each kind of line does to the memory; the same for a line that is read and one just written */
-
-static bool apply_claiming(struct journal *journal, struct str action, struct err *err)
-{
-        return find_or_add(journal, action, err) != NULL;
-}
-
-static bool apply_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
-{
-        struct unfinished *item = find_or_add(journal, entry->action, err);
-
-        if (!item || !set_facts(item, entry->claim, entry->digest, err) ||
-            !replace_bytes(&item->statement, &item->statement_len, entry->statement, err))
-                return false;
-        item->begun_ms = entry->begun_ms;
-        return see(journal, entry->action, entry->digest, err);
-}
-
-static bool apply_done(struct journal *journal, const struct journal_result *result, int64_t ended_ms,
-                       struct err *err)
-{
-        struct unfinished *item = find_or_add(journal, result->action, err);
-
-        if (!item || !set_facts(item, result->claim, result->digest, err) ||
-            !replace_bytes(&item->report, &item->report_len, result->report, err))
-                return false;
-        (void)snprintf(item->outcome, sizeof(item->outcome), "%.*s", STR_ARG(result->outcome));
-        item->ended_ms = ended_ms;
-        item->open = result->open;
-        item->reported = false;
-        return see(journal, result->action, result->digest, err);
-}
-
-static void apply_reported(struct journal *journal, struct str action)
-{
-        struct unfinished *item = *find(journal, action);
-
-        if (item && item->open)
-                item->reported = true;
-        else
-                put_to_closed(journal, action);
-}
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
@@ -206,7 +42,7 @@ static bool read_begun(struct journal *journal, const struct json *line, struct 
         if (!json_get_int(line, "begun_ms", &entry.begun_ms))
                 return err_set(err, ERR_STORE_FAILED, "\"begun_ms\" is missing");
         return decode(journal, line, "statement", &entry.statement, err) &&
-               apply_begun(journal, &entry, err);
+               memory_begun(&journal->memory, &entry, err);
 }
 
 static bool read_done(struct journal *journal, const struct json *line, struct err *err)
@@ -224,16 +60,17 @@ static bool read_done(struct journal *journal, const struct json *line, struct e
         if (!open || open->type != JSON_BOOL || !json_get_int(line, "at_ms", &ended_ms))
                 return err_set(err, ERR_STORE_FAILED, "\"open\" or \"at_ms\" is missing");
         result.open = open->boolean;
-        return apply_done(journal, &result, ended_ms, err);
+        return memory_ended(&journal->memory, &result, ended_ms, err);
 }
 
 static bool read_kept(struct journal *journal, const struct json *line, struct err *err)
 {
         /* Only a head of such lines is taken over as it is; a later one cannot be, and none is written. */
-        if (journal->first || journal->closed)
+        if (journal->memory.first || journal->memory.closed)
                 return err_set(err, ERR_STORE_FAILED, "a line \"kept\" after others");
         journal->kept_end = journal->file.length;
-        return see(journal, json_get_string(line, "action"), json_get_string(line, "digest"), err);
+        return memory_see(&journal->memory, json_get_string(line, "action"), json_get_string(line, "digest"),
+                          err);
 }
 
 static bool read_line(void *arg, struct str text, unsigned number, struct err *err)
@@ -251,15 +88,15 @@ static bool read_line(void *arg, struct str text, unsigned number, struct err *e
         if (!id_is(action, "act"))
                 return err_set(err, ERR_STORE_FAILED, "\"action\" is not an action's id");
         if (str_is(kind, "claiming"))
-                return apply_claiming(journal, action, err);
+                return memory_claiming(&journal->memory, action, err);
         if (str_is(kind, "begun"))
                 return read_begun(journal, &line, err);
         if (str_is(kind, "done"))
                 return read_done(journal, &line, err);
         if (str_is(kind, "reported"))
-                apply_reported(journal, action);
+                memory_reported(&journal->memory, action);
         else if (str_is(kind, "no_claim"))
-                forget(journal, action);
+                memory_no_claim(&journal->memory, action);
         else if (str_is(kind, "kept"))
                 return read_kept(journal, &line, err);
         else
@@ -308,10 +145,8 @@ void journal_close(struct journal *journal)
 {
         if (!journal)
                 return;
-        free_all(&journal->first);
-        free_all(&journal->closed);
         journal_file_close(&journal->file);
-        seen_done(&journal->seen);
+        memory_done(&journal->memory);
         arena_done(&journal->arena);
         pthread_mutex_destroy(&journal->lock);
         heap_free(journal);
@@ -355,10 +190,10 @@ static bool check_action(struct str action, struct err *err)
 
 static bool refuse_seen(const struct journal *journal, struct str action, struct str digest, struct err *err)
 {
-        if (seen_has(&journal->seen, action))
+        if (seen_has(&journal->memory.seen, action))
                 return err_set(err, ERR_JOURNAL_REFUSED, "this executor's journal has action %.*s already",
                                STR_ARG(action));
-        if (digest.len > 0 && seen_has(&journal->seen, digest))
+        if (digest.len > 0 && seen_has(&journal->memory.seen, digest))
                 return err_set(err, ERR_JOURNAL_REFUSED,
                                "this executor's journal has the statement %.*s already, for another action",
                                STR_ARG(digest));
@@ -382,8 +217,9 @@ bool journal_note_claiming(struct journal *journal, struct str action, struct er
 
         pthread_mutex_lock(&journal->lock);
         ok = check_action(action, err) && refuse_seen(journal, action, STR_NULL, err);
-        if (ok && !*find(journal, action))
-                ok = append_plain(journal, "claiming", action, err) && apply_claiming(journal, action, err);
+        if (ok && !memory_find(&journal->memory, action))
+                ok = append_plain(journal, "claiming", action, err) &&
+                     memory_claiming(&journal->memory, action, err);
         pthread_mutex_unlock(&journal->lock);
         return ok;
 }
@@ -393,9 +229,9 @@ bool journal_note_no_claim(struct journal *journal, struct str action, struct er
         bool ok = true;
 
         pthread_mutex_lock(&journal->lock);
-        if (*find(journal, action) && !seen_has(&journal->seen, action)) {
+        if (memory_find(&journal->memory, action) && !seen_has(&journal->memory.seen, action)) {
                 ok = append_plain(journal, "no_claim", action, err);
-                forget(journal, action);
+                memory_no_claim(&journal->memory, action);
         }
         pthread_mutex_unlock(&journal->lock);
         return ok;
@@ -430,7 +266,7 @@ static bool note_begun(struct journal *journal, const struct journal_entry *entr
         begun_line(&w, &buf, entry);
         return check_action(entry->action, err) && refuse_seen(journal, entry->action, entry->digest, err) &&
                /* Memory first: what cannot be kept in mind must not become durable and then run. */
-               apply_begun(journal, entry, err) && line_append(journal, &w, err);
+               memory_begun(&journal->memory, entry, err) && line_append(journal, &w, err);
 }
 
 bool journal_note_begun(struct journal *journal, const struct journal_entry *entry, struct err *err)
@@ -453,7 +289,7 @@ bool journal_note_done(struct journal *journal, const struct journal_result *res
         done_line(&w, &buf, result, now_ms);
         pthread_mutex_lock(&journal->lock);
         ok = check_action(result->action, err) && line_append(journal, &w, err) &&
-             apply_done(journal, result, now_ms, err);
+             memory_ended(&journal->memory, result, now_ms, err);
         pthread_mutex_unlock(&journal->lock);
         return ok;
 }
@@ -463,10 +299,10 @@ bool journal_note_reported(struct journal *journal, struct str action, struct er
         bool ok = true;
 
         pthread_mutex_lock(&journal->lock);
-        if (*find(journal, action)) {
+        if (memory_find(&journal->memory, action)) {
                 ok = append_plain(journal, "reported", action, err);
                 if (ok)
-                        apply_reported(journal, action);
+                        memory_reported(&journal->memory, action);
         }
         pthread_mutex_unlock(&journal->lock);
         return ok;
@@ -551,11 +387,11 @@ static bool fill(void *arg, struct journal_file *fresh, struct err *err)
 {
         struct erasing *erasing = arg;
 
-        for (const struct unfinished *item = erasing->journal->closed; item; item = item->next)
+        for (const struct unfinished *item = erasing->journal->memory.closed; item; item = item->next)
                 if (!put_kept(fresh, item, err))
                         return false;
         erasing->kept_end = fresh->length;
-        for (const struct unfinished *item = erasing->journal->first; item; item = item->next)
+        for (const struct unfinished *item = erasing->journal->memory.first; item; item = item->next)
                 if (!put_unfinished(fresh, item, err))
                         return false;
         return true;
@@ -567,11 +403,11 @@ bool journal_erase_closed(struct journal *journal, struct err *err)
         bool ok = true;
 
         pthread_mutex_lock(&journal->lock);
-        if (journal->closed) {
+        if (journal->memory.closed) {
                 ok = journal_file_replace(&journal->file, journal->kept_end, fill, &erasing, err);
                 if (ok) {
                         journal->kept_end = erasing.kept_end;
-                        free_all(&journal->closed);
+                        memory_forget_closed(&journal->memory);
                 }
         }
         pthread_mutex_unlock(&journal->lock);
@@ -592,7 +428,7 @@ bool journal_unfinished(struct journal *journal, struct arena *arena, size_t n, 
         const struct unfinished *item;
 
         pthread_mutex_lock(&journal->lock);
-        item = journal->first;
+        item = journal->memory.first;
         while (item && n-- > 0)
                 item = item->next;
         if (item) {
