@@ -12,15 +12,18 @@
 #include <unistd.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static unsigned long kill_at;
+static unsigned long kill_at, stop_at;
 static int step_fd = -1;
 static atomic_ulong steps;
 
 static void read_environment(void)
 {
         const char *at = getenv("COUNTERSIGN_KILL_AT");
+        const char *stop = getenv("COUNTERSIGN_STOP_AT");
         const char *file = getenv("COUNTERSIGN_STEP_FILE");
 
+        if (stop)
+                stop_at = strtoul(stop, NULL, 10);
         if (at)
                 kill_at = strtoul(at, NULL, 10);
         if (file)
@@ -44,6 +47,8 @@ void test_step(const char *name)
         }
         if (step == kill_at)
                 raise(SIGKILL);
+        if (step == stop_at)
+                raise(SIGSTOP);
 }
 
 #else

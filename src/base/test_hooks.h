@@ -5,6 +5,7 @@
  * -Dtest_hooks=true the process counts the calls, from any thread, and
  *
  *   COUNTERSIGN_KILL_AT=n       kills itself with SIGKILL at the n-th (from 1);
+ *   COUNTERSIGN_STOP_AT=n       stands still there, until it gets SIGCONT;
  *   COUNTERSIGN_STEP_FILE=path  writes "n name" there, a line for each step, so
  *                               that a run without a kill tells how many there are.
  *

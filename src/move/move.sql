@@ -13,8 +13,8 @@ UNION SELECT region FROM log_high_water WHERE tenant = $1;
 -- name: move_tenant :one
 -- directory
 -- in: tenant text
--- out: name text, state text
-SELECT name, state FROM tenant WHERE id = $1;
+-- out: name text, state text, closing_action text?
+SELECT name, state, closing_action FROM tenant WHERE id = $1;
 
 -- Another tenant of the same name.
 -- name: move_namesake :one

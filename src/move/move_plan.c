@@ -165,6 +165,8 @@ static bool check_directories(const struct move *move, const struct known *sourc
                                target->version.last);
         if (source->found && str_is(source->tenant.state, "making"))
                 return err_set(err, ERR_CONFLICT, "the tenant is still being made");
+        if (source->found && source->tenant.closing_action.ptr && !move_any_switched(move))
+                return err_set(err, ERR_CONFLICT, "the tenant is being deleted");
         if (target->has_namesake && !move_any_switched(move))
                 return err_set(err, ERR_CONFLICT,
                                "the target has another tenant with the name \"%.*s\"; rename one of them",

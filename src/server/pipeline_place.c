@@ -157,9 +157,13 @@ static void follow_blocking(void *arg)
         const struct request *req = &work->call->req;
         const struct cell_ref cell = {.tenant = req->tenant, .region = req->region};
 
-        work->ok = work->only_missing && store_cell_exists(req->services->store, &cell);
-        if (work->ok)
-                return;
+        bool exists = false;
+
+        if (work->only_missing) {
+                work->ok = store_cell_exists(req->services->store, &cell, &exists, work->err);
+                if (!work->ok || exists)
+                        return;
+        }
         /* Whom home does not know it is not asked about: an executor is of its workspace's region. */
         work->ok = regions_follow_home(
                 req->services, req->tenant, str_from(work->call->tenant.region), req->region,

@@ -94,7 +94,6 @@ struct driver {
 
         /* Plain blocking calls, any thread. */
         bool (*cell_create)(struct driver_state *state, const struct cell_ref *cell, struct err *err);
-        bool (*cell_exists)(struct driver_state *state, const struct cell_ref *cell);
         bool (*cell_list)(struct driver_state *state, struct str region,
                           bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                           struct err *err);

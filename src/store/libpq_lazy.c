@@ -87,6 +87,8 @@ FORWARD(PGconn *, PQconnectdbParams,
 FORWARD_VOID(PQfinish, (PGconn * conn), (conn))
 FORWARD(ConnStatusType, PQstatus, (const PGconn *conn), (conn))
 FORWARD(char *, PQerrorMessage, (const PGconn *conn), (conn))
+FORWARD(PQnoticeReceiver, PQsetNoticeReceiver, (PGconn * conn, PQnoticeReceiver proc, void *arg),
+        (conn, proc, arg))
 FORWARD(int, PQsocket, (const PGconn *conn), (conn))
 FORWARD(int, PQisthreadsafe, (void), ())
 FORWARD(int, PQconsumeInput, (PGconn * conn), (conn))

@@ -152,6 +152,19 @@ static PGresult *ask_outcome(struct pg_conn *conn, const char *xid, const char *
         return pg_query(conn->pq, pg_text_outcome, 1, values, &err);
 }
 
+/* What was committed is told to nobody before it is where it has to be: the wait for that may have been cut.
+ */
+static bool is_replicated(struct pg_conn *conn)
+{
+        struct err err;
+
+        conn->warned = false;
+        PGresult *result = pg_query(conn->pq, pg_text_outcome_replicated, 0, NULL, &err);
+        bool done = result && !conn->warned;
+        PQclear(result);
+        return done;
+}
+
 /*
  * The answer to COMMIT was lost. Where the server that had the transaction
  * still runs, it knows what became of it; else nobody can say.
@@ -169,7 +182,7 @@ static enum commit_result find_outcome(struct pg_conn *conn)
                 if (result && PQntuples(result) == 1) {
                         const char *status = PQgetvalue(result, 0, 0);
                         waits = strcmp(status, "in progress") == 0;
-                        if (strcmp(status, "committed") == 0)
+                        if (strcmp(status, "committed") == 0 && is_replicated(conn))
                                 found = COMMIT_DONE;
                         else if (strcmp(status, "aborted") == 0)
                                 found = COMMIT_TAKEN_BACK;
@@ -212,6 +225,7 @@ static enum commit_result conn_commit(struct conn *base, struct err *err)
                 return COMMIT_TAKEN_BACK; /* COMMIT was not sent */
         }
         conn->queue[conn->queued - 1].command = PG_EXECUTE;
+        conn->warned = false;
         if (!pg_collect(conn, "commit", &result, err)) {
                 if (base->broken)
                         return commit_lost(conn, err);
@@ -221,6 +235,12 @@ static enum commit_result conn_commit(struct conn *base, struct err *err)
         /* A transaction that had failed answers COMMIT with ROLLBACK. */
         bool done = result && strcmp(PQcmdStatus(result), "COMMIT") == 0;
         PQclear(result);
+        if (done && conn->warned) {
+                err_set(err, ERR_WRITE_UNCERTAIN,
+                        "the database did not wait until a standby had it; read again before you repeat it, "
+                        "or repeat it with the same Idempotency-Key");
+                return COMMIT_UNCERTAIN;
+        }
         if (done)
                 return COMMIT_DONE;
         err_set(err, ERR_STORE_FAILED, "the database rolled the transaction back");
@@ -395,7 +415,6 @@ const struct driver driver_postgres = {
         .column_blob = column,
         .column_int = column_int,
         .cell_create = pg_cell_create,
-        .cell_exists = pg_cell_exists,
         .cell_list = pg_cell_list,
         .stand = pg_stand,
         .set_stand = pg_set_stand,

@@ -54,6 +54,9 @@ struct pg_pool {
         bool listens;
         int stop_fd;              /* readable: end */
         _Atomic int64_t heard_us; /* all that was said until then was heard; monotonic */
+        /* Of a store that moves cells: the connection that holds the schema, and its number there. */
+        PGconn *holder;
+        char hold[24];
 };
 
 struct pg_conn {
@@ -74,6 +77,7 @@ struct pg_conn {
         bool kept;  /* an earlier job of the group has changed something */
         bool in_job, savepoint;
         char xid[24];
+        bool warned; /* by the database, since COMMIT was sent */
 
         bool *prepared; /* by statement slot */
         uint32_t prepared_count;
@@ -138,6 +142,8 @@ bool pg_notify(struct pg_conn *conn, const char *payload, struct err *err) MUST_
 
 /* A plain connection, not in pipeline mode; NULL and err filled if there is none. */
 PGconn *pg_connect(const char *url, struct err *err);
+/* Sets what a connection of the pool has set; its result, of which column 5 is the server's instance. */
+PGresult *pg_session(PGconn *pq, const struct pg_pool *pool, struct err *err);
 /* Opens again what was lost; no transaction, nothing prepared. */
 bool pg_reconnect(struct pg_conn *conn, struct err *err) MUST_USE;
 struct pg_pool *pg_pool_of(struct driver_state *state, struct str region, struct err *err);
@@ -167,12 +173,14 @@ bool pg_check_pool(struct pg_pool *pool, struct err *err) MUST_USE;
 PGresult *pg_ask(struct driver_state *state, struct str region, const char *sql, int count,
                  const char *const *values, struct err *err);
 bool pg_cell_create(struct driver_state *state, const struct cell_ref *cell, struct err *err) MUST_USE;
-bool pg_cell_exists(struct driver_state *state, const struct cell_ref *cell);
 bool pg_cell_list(struct driver_state *state, struct str region,
                   bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                   struct err *err) MUST_USE;
 
 /* postgres_move.c */
+
+/* Keeps every other mover away from the pool's schema, until the pool is freed. Waits a little for one. */
+bool pg_hold(struct pg_pool *pool, struct err *err) MUST_USE;
 bool pg_stand(struct driver_state *state, const struct cell_ref *cell, struct cell_stand *ret_stand,
               struct err *err) MUST_USE;
 bool pg_set_stand(struct driver_state *state, const struct cell_ref *cell, const struct cell_stand *was,
@@ -180,8 +188,8 @@ bool pg_set_stand(struct driver_state *state, const struct cell_ref *cell, const
 
 /* postgres.sql, embedded */
 extern const char pg_text_session[], pg_text_begun_read[], pg_text_begun_write[], pg_text_begun_directory[],
-        pg_text_begun_read_moving[], pg_text_begun_write_moving[], pg_text_cell_stand[],
-        pg_text_cell_arrive[], pg_text_cell_set_stand[], pg_text_notify[], pg_text_outcome[],
-        pg_text_role_faults[], pg_text_table_faults[], pg_text_policies[], pg_text_grants[],
-        pg_text_migrations[], pg_text_migration_add[], pg_text_has_books[], pg_text_cell_create[],
-        pg_text_cell_exists[], pg_text_cell_list[];
+        pg_text_begun_read_moving[], pg_text_begun_write_moving[], pg_text_begun_directory_moving[],
+        pg_text_move_hold[], pg_text_outcome_replicated[], pg_text_cell_stand[], pg_text_cell_arrive[],
+        pg_text_cell_set_stand[], pg_text_notify[], pg_text_outcome[], pg_text_role_faults[],
+        pg_text_table_faults[], pg_text_policies[], pg_text_grants[], pg_text_migrations[],
+        pg_text_migration_add[], pg_text_has_books[], pg_text_cell_create[], pg_text_cell_list[];

@@ -7,6 +7,40 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+bool pg_hold(struct pg_pool *pool, struct err *err)
+{
+        const char *values[] = {pool->schema, pool->hold};
+        PGresult *result = NULL;
+        uint64_t number;
+
+        random_bytes(&number, sizeof(number));
+        (void)snprintf(pool->hold, sizeof(pool->hold), "%" PRIu64, number >> 1);
+        pool->holder = pg_connect(pool->url, err);
+        if (pool->holder)
+                result = pg_session(pool->holder, pool, err);
+        if (!result)
+                return false;
+        PQclear(result);
+        result = pg_query(pool->holder, pg_text_move_hold, 2, values, err);
+        PQclear(result);
+        return result || err_set(err, ERR_STORE_BUSY,
+                                 "another command moves a tenant from or to the schema %s; wait until it "
+                                 "has ended",
+                                 pool->schema);
+}
+
+/* A mover changes where a cell stands on the connection that keeps the others away, or not at all. */
+static PGresult *change_stand(struct driver_state *state, struct str region, const char *sql, int count,
+                              const char *const *values, struct err *err)
+{
+        struct pg_pool *pool = pg_pool_of(state, region, err);
+
+        if (!pool)
+                return NULL;
+        return pool->holder ? pg_query(pool->holder, sql, count, values, err)
+                            : pg_ask(state, region, sql, count, values, err);
+}
+
 /* As store_cell has it. */
 static const char *state_of(const struct cell_stand *stand)
 {
@@ -60,9 +94,9 @@ bool pg_set_stand(struct driver_state *state, const struct cell_ref *cell, const
         (void)snprintf(tenant, sizeof(tenant), "%.*s", STR_ARG(cell->tenant));
         (void)snprintf(now, sizeof(now), "%" PRId64, clock_now_ms());
         if (was->standing == CELL_ABSENT)
-                result = pg_ask(state, cell->region, pg_text_cell_arrive, 3, add, err);
+                result = change_stand(state, cell->region, pg_text_cell_arrive, 3, add, err);
         else
-                result = pg_ask(state, cell->region, pg_text_cell_set_stand, 5, change, err);
+                result = change_stand(state, cell->region, pg_text_cell_set_stand, 5, change, err);
         if (!result)
                 return false;
         bool done = strcmp(PQcmdTuples(result), "1") == 0;

@@ -87,14 +87,19 @@ bool pg_queue_control(struct pg_conn *conn, enum pg_command command, const char 
                          "transaction", err);
 }
 
+/* One text and perhaps a second, or neither. */
 static bool queue_text(struct pg_conn *conn, enum pg_command command, const char *sql, const char *value,
-                       struct err *err)
+                       const char *second, struct err *err)
 {
-        const Oid types[] = {OID_TEXT};
-        const char *values[] = {value};
+        const Oid types[] = {OID_TEXT, OID_TEXT};
+        const char *values[] = {value, second};
 
         return queue_add(conn, command, 0,
-                         PQsendQueryParams(conn->pq, sql, value ? 1 : 0, types, values, NULL, NULL, 0),
+                         PQsendQueryParams(conn->pq, sql,
+                                           !value    ? 0
+                                           : !second ? 1
+                                                     : 2,
+                                           types, values, NULL, NULL, 0),
                          "transaction", err);
 }
 
@@ -108,14 +113,20 @@ static bool queue_beginning(struct pg_conn *conn, struct err *err)
                               err))
                 return false;
         conn->begun = true;
+        conn->xid[0] = '\0';
+        if (in_directory && !conn->is_write)
+                return true;
+        if (in_directory && conn->pool->state->moves_cells)
+                return queue_text(conn, PG_BEGUN, pg_text_begun_directory_moving, conn->pool->hold, NULL,
+                                  err);
         if (in_directory)
-                return !conn->is_write || queue_text(conn, PG_BEGUN, pg_text_begun_directory, NULL, err);
+                return queue_text(conn, PG_BEGUN, pg_text_begun_directory, NULL, NULL, err);
         if (conn->pool->state->moves_cells)
                 return queue_text(conn, PG_BEGUN,
                                   conn->is_write ? pg_text_begun_write_moving : pg_text_begun_read_moving,
-                                  conn->tenant, err);
+                                  conn->tenant, conn->is_write ? conn->pool->hold : NULL, err);
         return queue_text(conn, PG_BEGUN, conn->is_write ? pg_text_begun_write : pg_text_begun_read,
-                          conn->tenant, err);
+                          conn->tenant, NULL, err);
 }
 
 bool pg_queue_begin(struct pg_conn *conn, struct err *err)
@@ -160,7 +171,7 @@ static void take_begun(struct pg_conn *conn, const PGresult *result, struct fail
 {
         if (PQntuples(result) == 0) {
                 failure->no_cell = true;
-        } else if (conn->tenant[0] && PQgetisnull(result, 0, 0)) {
+        } else if (PQgetisnull(result, 0, 0)) {
                 failure->no_cell = failure->moving = true;
         } else if (conn->is_write) {
                 (void)snprintf(conn->xid, sizeof(conn->xid), "%s", PQgetvalue(result, 0, 1));
@@ -238,6 +249,10 @@ static bool failure_report(struct pg_conn *conn, const struct failure *failure, 
 {
         if (failure->no_cell) {
                 conn->in_tx = false;
+                if (failure->moving && conn->pool->state->moves_cells)
+                        return err_set(err, ERR_STORE_CONFLICT,
+                                       "the connection that kept other movers away was lost; repeat the "
+                                       "command");
                 if (failure->moving)
                         return err_set(err, ERR_TENANT_MOVING,
                                        "this tenant is on its way to another store; nothing was changed, "
@@ -378,5 +393,5 @@ bool pg_leave(struct pg_conn *conn, struct pg_statement *statement, const char *
 bool pg_notify(struct pg_conn *conn, const char *payload, struct err *err)
 {
         return queue_room(conn, err) && pg_queue_begin(conn, err) &&
-               queue_text(conn, PG_CONTROL, pg_text_notify, payload, err);
+               queue_text(conn, PG_CONTROL, pg_text_notify, payload, NULL, err);
 }

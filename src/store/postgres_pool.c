@@ -27,14 +27,36 @@ static const char *const default_names[] = {"target_session_attrs",
                                             "dbname",
                                             NULL};
 
+/* libpq would print them. */
+static void ignore_notice(void *arg, const PGresult *notice)
+{
+        (void)arg;
+        (void)notice;
+}
+
+/*
+ * COMMIT is answered with a warning, of no class of its own, when a transaction is
+ * durable here but not where a standby was to have it: somebody ended the waiting.
+ */
+static void take_notice(void *arg, const PGresult *notice)
+{
+        const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+        struct pg_conn *conn = arg;
+
+        if (sqlstate && strcmp(sqlstate, "01000") == 0)
+                conn->warned = true;
+}
+
 PGconn *pg_connect(const char *url, struct err *err)
 {
         const char *values[] = {"read-write", "5", "5", "2", "3", "10000", "countersign", "UTF8", url, NULL};
         PGconn *pq = PQconnectdbParams(default_names, values, 1);
         char line[256];
 
-        if (pq && PQstatus(pq) == CONNECTION_OK)
+        if (pq && PQstatus(pq) == CONNECTION_OK) {
+                PQsetNoticeReceiver(pq, ignore_notice, NULL);
                 return pq;
+        }
         (void)snprintf(line, sizeof(line), "%s", pq ? PQerrorMessage(pq) : "no memory");
         line[strcspn(line, "\n")] = '\0';
         err_set(err, ERR_STORE_BUSY, "the database cannot be reached: %s", line);
@@ -57,19 +79,25 @@ PGresult *pg_query(PGconn *pq, const char *sql, int count, const char *const *va
         return NULL;
 }
 
-static bool session_start(struct pg_conn *conn, struct err *err)
+PGresult *pg_session(PGconn *pq, const struct pg_pool *pool, struct err *err)
 {
-        const struct driver_state *state = conn->pool->state;
+        const struct driver_state *state = pool->state;
         char path[PG_SCHEMA_MAX + 8], statement_ms[16], lock_ms[16];
         const char *values[] = {path, statement_ms, lock_ms};
-        PGresult *result;
 
-        (void)snprintf(path, sizeof(path), "\"%s\"", conn->pool->schema);
+        (void)snprintf(path, sizeof(path), "\"%s\"", pool->schema);
         (void)snprintf(statement_ms, sizeof(statement_ms), "%u", state->statement_timeout_ms);
         (void)snprintf(lock_ms, sizeof(lock_ms), "%u", state->lock_timeout_ms);
-        result = pg_query(conn->pq, pg_text_session, 3, values, err);
+        return pg_query(pq, pg_text_session, 3, values, err);
+}
+
+static bool session_start(struct pg_conn *conn, struct err *err)
+{
+        PGresult *result = pg_session(conn->pq, conn->pool, err);
+
         if (!result)
                 return false;
+        PQsetNoticeReceiver(conn->pq, take_notice, conn);
         (void)snprintf(conn->instance, sizeof(conn->instance), "%s", PQgetvalue(result, 0, 5));
         PQclear(result);
         return PQenterPipelineMode(conn->pq) || pg_fail_conn(conn, "opening", err);
@@ -238,6 +266,7 @@ static struct pg_pool *pool_make(struct driver_state *state, struct str region, 
 void pg_pool_free(struct pg_pool *pool)
 {
         pg_listen_end(pool);
+        PQfinish(pool->holder);
         while (pool->idle) {
                 struct conn *conn = pool->idle;
                 pool->idle = conn->next;
@@ -258,7 +287,8 @@ struct pg_pool *pg_pool_of(struct driver_state *state, struct str region, struct
         if (!pool) {
                 /* Checked before anybody can use it; rare enough to hold the lock meanwhile. */
                 pool = pool_make(state, region, err);
-                if (pool && (!pg_check_pool(pool, err) || (state->heard && !pg_listen_pool(pool, err)))) {
+                if (pool && (!pg_check_pool(pool, err) || (state->heard && !pg_listen_pool(pool, err)) ||
+                             (state->moves_cells && !pg_hold(pool, err)))) {
                         pg_pool_free(pool);
                         pool = NULL;
                 }

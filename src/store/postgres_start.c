@@ -182,19 +182,6 @@ bool pg_cell_create(struct driver_state *state, const struct cell_ref *cell, str
         return made || err_set(err, ERR_ALREADY_EXISTS, "this cell exists already");
 }
 
-bool pg_cell_exists(struct driver_state *state, const struct cell_ref *cell)
-{
-        char tenant[TENANT_MAX + 1];
-        const char *values[] = {tenant};
-        struct err err;
-
-        (void)snprintf(tenant, sizeof(tenant), "%.*s", STR_ARG(cell->tenant));
-        PGresult *result = pg_ask(state, cell->region, pg_text_cell_exists, 1, values, &err);
-        bool found = result && PQntuples(result) == 1;
-        PQclear(result);
-        return found;
-}
-
 bool pg_cell_list(struct driver_state *state, struct str region,
                   bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                   struct err *err)

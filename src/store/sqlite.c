@@ -440,7 +440,6 @@ const struct driver driver_sqlite = {
         .column_blob = statement_column_blob,
         .column_int = statement_column_int,
         .cell_create = sqlite_cell_create,
-        .cell_exists = sqlite_cell_exists,
         .cell_list = sqlite_cell_list,
         .snapshot = sqlite_snapshot,
         .stand = sqlite_stand,

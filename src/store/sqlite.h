@@ -78,7 +78,6 @@ void sqlite_stop(struct driver_state *state);
 /* The path of a cell's or the directory's file; free with heap_free. */
 char *sqlite_path(const struct driver_state *state, const struct cell_ref *cell, struct err *err);
 bool sqlite_cell_create(struct driver_state *state, const struct cell_ref *cell, struct err *err);
-bool sqlite_cell_exists(struct driver_state *state, const struct cell_ref *cell);
 bool sqlite_cell_list(struct driver_state *state, struct str region,
                       bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                       struct err *err);

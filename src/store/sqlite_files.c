@@ -296,14 +296,6 @@ bool sqlite_cell_create(struct driver_state *state, const struct cell_ref *cell,
         return path && sqlite_cell_write(state, cell, path, err);
 }
 
-bool sqlite_cell_exists(struct driver_state *state, const struct cell_ref *cell)
-{
-        struct err err;
-        _cleanup_(heap_freep) char *path = sqlite_path(state, cell, &err);
-
-        return path && access(path, F_OK) == 0;
-}
-
 bool sqlite_cell_list(struct driver_state *state, struct str region,
                       bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,
                       struct err *err)

@@ -125,6 +125,7 @@ static void submit(struct store *store, const struct cell_ref *ref, struct store
         bool queued;
 
         job->hooks = NULL;
+        job->uncertain = false;
         job->submitted_us = clock_mono_us();
         pthread_mutex_lock(&store->lock);
         queued = enqueue(store, ref, job, is_write, &err);
@@ -144,6 +145,7 @@ void store_submit_reads(struct store *store, struct store_pending *list)
                 struct store_job *job = list->job;
 
                 job->hooks = NULL;
+                job->uncertain = false;
                 job->submitted_us = now_us;
                 if (!enqueue(store, list->cell, job, false, &job->err)) {
                         job->next = refused;
@@ -245,11 +247,14 @@ bool store_cell_create(struct store *store, const struct cell_ref *cell, struct 
         return check_cell(cell, err) && store->driver->cell_create(store->state, cell, err);
 }
 
-bool store_cell_exists(struct store *store, const struct cell_ref *cell)
+bool store_cell_exists(struct store *store, const struct cell_ref *cell, bool *ret_exists, struct err *err)
 {
-        struct err err;
+        struct cell_stand stand;
 
-        return check_cell(cell, &err) && store->driver->cell_exists(store->state, cell);
+        if (!store_cell_stand(store, cell, &stand, err))
+                return false;
+        *ret_exists = stand.standing == CELL_ACTIVE || stand.standing == CELL_MOVING;
+        return true;
 }
 
 bool store_cell_list(struct store *store, struct str region,

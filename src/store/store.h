@@ -104,6 +104,7 @@ struct store_job {
         /* Private to the store from here on. */
         struct store_job *next;
         struct tx_hook *hooks;
+        bool uncertain; /* nobody knows whether it is durable */
         int64_t submitted_us;
 };
 
@@ -160,7 +161,10 @@ struct arena *tx_arena(struct tx *tx);
 bool tx_is_write(const struct tx *tx);
 /*
  * Calls fn(arg) after the durable commit and before done(), in the order of
- * registration; never if the job is taken back. For wake-ups and counters.
+ * registration; never if the job is taken back. Also when nobody knows whether the
+ * commit took effect (WRITE_UNCERTAIN): what it may have revoked must not be
+ * trusted. So it must do no harm when nothing has changed. For wake-ups and for
+ * caches that forget.
  */
 void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg);
 
@@ -194,8 +198,12 @@ bool store_hears(struct store *store);
  * there is such a cell, as there may be after an earlier call failed at its end.
  */
 bool store_cell_create(struct store *store, const struct cell_ref *cell, struct err *err) MUST_USE;
-/* False also if the ref is malformed. */
-bool store_cell_exists(struct store *store, const struct cell_ref *cell);
+/*
+ * Whether there is a cell that is read: an active one, or one on its way elsewhere. A database that does not
+ * answer is an error, never an answer: callers make, or erase, what they are told is not there.
+ */
+bool store_cell_exists(struct store *store, const struct cell_ref *cell, bool *ret_exists,
+                       struct err *err) MUST_USE;
 /* Calls fn for each cell of a region, in no order; stops and fails when fn does. */
 bool store_cell_list(struct store *store, struct str region,
                      bool (*fn)(const struct cell_ref *cell, void *arg, struct err *err), void *arg,

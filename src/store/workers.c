@@ -181,7 +181,7 @@ static void answer(struct worker *worker)
         /* Whoever has an answer finds it counted. */
         stats_flush(worker);
         while ((job = job_pop(&worker->finished))) {
-                if (job->ok)
+                if (job->ok || job->uncertain)
                         hooks_run(job);
                 job->done(job); /* the job may be gone now */
         }
@@ -221,11 +221,12 @@ static void finish_failed(struct worker *worker, struct store_job *job, const st
 }
 
 /* The group's transaction is gone or will not come to be: whoever had succeeded in it hears why. */
-static void fail_succeeded(struct worker *worker, const struct err *err)
+static void fail_succeeded(struct worker *worker, bool uncertain, const struct err *err)
 {
         for (struct store_job *job = worker->finished.head; job; job = job->next) {
                 if (job->ok) {
                         job->ok = false;
+                        job->uncertain = uncertain;
                         job->err = *err;
                 }
         }
@@ -274,7 +275,7 @@ static void run_group(struct worker *worker, struct conn *conn)
         while ((job = job_pop(&worker->batch))) {
                 if (!job_run_in_savepoint(worker, conn, job, &err)) {
                         err_prefix(&err, "another change in the same commit failed, try again");
-                        fail_succeeded(worker, &err);
+                        fail_succeeded(worker, false, &err);
                         driver->roll_back(conn);
                         return;
                 }
@@ -293,7 +294,7 @@ static void run_group(struct worker *worker, struct conn *conn)
         if (result != COMMIT_DONE) {
                 worker->delta.commits_failed++;
                 worker->delta.uncertain += result == COMMIT_UNCERTAIN;
-                fail_succeeded(worker, &err);
+                fail_succeeded(worker, result == COMMIT_UNCERTAIN, &err);
         }
 }
 

@@ -298,14 +298,15 @@ BLOCKING_FN bool regions_follow_home(const struct services *services, struct str
         struct cell_ref here = {.tenant = tenant, .region = region};
         ARENA_SCOPED arena = {0};
         struct copy *copy;
+        bool exists;
 
         arena_init(&arena, COPY_BYTES);
         copy = arena_alloc(&arena, sizeof(*copy));
         if (!copy)
                 return arena_check(&arena, err);
         *copy = (struct copy){.principal = principal, .region = region};
-        if (!store_cell_exists(services->store, &here) && !store_cell_create(services->store, &here, err) &&
-            err->code != ERR_ALREADY_EXISTS)
+        if (!store_cell_exists(services->store, &here, &exists, err) ||
+            (!exists && !store_cell_create(services->store, &here, err) && err->code != ERR_ALREADY_EXISTS))
                 return false;
         if (!store_read(services->store, &here, &arena, standing_work, copy, err) ||
             !store_read(services->store, &there, &arena, home_work, copy, err))

@@ -2,7 +2,7 @@
 """What the scenarios are told with: a real server, executors, tenants, people.
 
 Everything runs the program that COUNTERSIGN_BINARY names (build/test unless
-told) from outside, on an ephemeral loopback port, in a folder of its own.
+told) from outside, on a loopback port and in a folder of its own.
 """
 import base64
 import collections
@@ -11,8 +11,10 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -171,6 +173,18 @@ class Process:
         return int(re.search(r"^Rss:\s+(\d+) kB", text, re.M).group(1)) * 1024
 
 
+def free_port():
+    """One below those that the system gives to connections: nobody takes it while its server is down for a moment."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+                return port
+            except OSError:
+                continue
+
+
 class Server:
     """`countersign server` on a data folder that outlives it."""
 
@@ -196,6 +210,7 @@ class Server:
 
     def start(self, env=None, ready=True):
         """Takes a free port at the first start, and the same one ever after."""
+        self.port = self.port or free_port()
         self.process = Process(["server", "--data-folder", self.data, "--listen-port", self.port,
                                 "--rate-address", "0", "--rate-standard-tenant", "none", "--rate-standard-principal", "none",
                                 *LOOK_INSIDE, *self.options], env={**self.env, **(env or {})})

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -29,24 +30,35 @@ def move(tenant, source, target, *more, code=0, env=None):
     return json.loads(done.stdout) if code == 0 else done.stderr
 
 
-class Stores:
-    """A server on files and one on PostgreSQL, with one root key; neither runs unless a test starts it."""
+def config_of(server, folder, url, more=""):
+    """The configuration of a server on PostgreSQL, as `countersign tenant move` takes it."""
+    path = folder / f"{server.folder.name}.yaml"
+    path.write_text(f"data:\n  folder: {server.data}\nstore:\n  url: {url}\n  lock-timeout: 1s\n{more}")
+    return path
 
-    def __init__(self, folder, place):
+
+class Stores:
+    """
+    A server on files and one on PostgreSQL, with one root key; neither runs unless a test starts it. Or both on
+    PostgreSQL, on a database each: then `files` is the one that has rows first.
+    """
+
+    def __init__(self, folder, place, both_on_postgres=False):
         self.place = place
         self.database = place.migrated(harness.binary())
         self.url = place.url(postgres.SERVER, self.database)
         (folder / "files").mkdir()
         (folder / "rows" / "data").mkdir(parents=True, mode=0o700)
-        self.files = harness.Server(folder / "files")
+        self.first = place.migrated(harness.binary()) if both_on_postgres else None
+        first = place.url(postgres.SERVER, self.first) if self.first else None
+        self.files = harness.Server(folder / "files", shared_store=first)
         self.rows = harness.Server(folder / "rows", shared_store=self.url)
         self.files.start()
         shutil.copy(self.files.data / "root.key", self.rows.data / "root.key")
         self.rows.start()
         self.rows.stop()
-        self.folder = str(self.files.data)
-        self.config = folder / "rows.yaml"
-        self.config.write_text(f"data:\n  folder: {self.rows.data}\nstore:\n  url: {self.url}\n")
+        self.folder = str(config_of(self.files, folder, first) if first else self.files.data)
+        self.config = config_of(self.rows, folder, self.url)
 
     def target(self):
         return str(self.config)
@@ -60,6 +72,13 @@ class Stores:
 @pytest.fixture
 def stores(tmp_path, private_postgres):
     made = Stores(tmp_path, private_postgres)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def databases(tmp_path, private_postgres):
+    made = Stores(tmp_path, private_postgres, both_on_postgres=True)
     yield made
     made.close()
 
@@ -240,11 +259,26 @@ def takes_writes(server, tenant):
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("way", ["to postgresql", "to files"])
-def test_killed_at_any_step_one_side_serves_and_the_command_can_be_repeated(stores, tmp_path, way):
+@pytest.mark.parametrize("way", ["to postgresql", "to files", "between databases"])
+def test_killed_at_any_step_one_side_serves_and_the_command_can_be_repeated(request, tmp_path, way):
+    stores = request.getfixturevalue("databases" if way == "between databases" else "stores")
     tenant = live(stores.files)
     tenant.written = []
-    stores.files.stop()
+    # Files are moved while nobody serves them; nodes on PostgreSQL stay.
+    both = () if way == "between databases" else (stores.files, stores.rows)
+
+    def serve():
+        for server in both:
+            server.start()
+
+    def rest():
+        for server in both:
+            server.stop()
+
+    if both:
+        stores.files.stop()
+    else:
+        stores.rows.start()
     if way == "to files":
         move(tenant.id, stores.folder, stores.target())
     ways = [(stores.folder, stores.target(), stores.files, stores.rows),
@@ -255,29 +289,26 @@ def test_killed_at_any_step_one_side_serves_and_the_command_can_be_repeated(stor
     move(tenant.id, *ways[0][:2], env={"COUNTERSIGN_STEP_FILE": str(counted)})
     names = [line.split(" ", 1)[1] for line in counted.read_text().splitlines()]
     move(tenant.id, *ways[1][:2])
-    steps = [at + 1 for at, name in enumerate(names) if TORTURE or name != "move: a table was copied" or at % 9 == 0]
+    steps = [at + 1 for at, name in enumerate(names)
+             if TORTURE or name != "move: a table was copied" or at % (9 if both else 24) == 0]
     assert len(steps) >= 8, names
     for step in steps:
         source, target, old, new = ways[0]
         move(tenant.id, source, target, code=-9, env={"COUNTERSIGN_KILL_AT": str(step)})
-        stores.files.start()
-        stores.rows.start()
+        serve()
         wrote, read = zip(*(takes_writes(server, tenant) for server in (old, new)))
         assert sum(wrote) <= 1 and any(read), (names[step - 1], wrote, read)
-        stores.files.stop()
-        stores.rows.stop()
+        rest()
         report = move(tenant.id, source, target)
         assert [(cell["source"], cell["target"]) for cell in report["cells"]] == [("moved", "active")]
-        stores.files.start()
-        stores.rows.start()
+        serve()
         assert [takes_writes(server, tenant) for server in (old, new)] == [(False, False), (True, True)]
         api = new.api(tenant.admin.api.key)
         for written in tenant.written:
             api.ok("GET", f"{tenant.path}/principals/{written}")
-        stores.files.stop()
-        stores.rows.stop()
+        rest()
         move(tenant.id, target, source)
-    final = ways[0][2].start()
+    final = ways[0][2].start() if both else ways[0][2]
     verify_log(final, at(final, tenant), tmp_path)
 
 
@@ -337,6 +368,26 @@ def test_what_a_move_cannot_start_from_is_refused(stores, tmp_path):
     stores.place.sql("DELETE FROM countersign_local.store_migration WHERE number = "
                      "(SELECT max(number) FROM countersign_local.store_migration)", stores.database)
     assert "countersign migrate" in move(tenant.id, stores.folder, stores.target(), code=1)
+
+
+def test_a_tenant_that_is_being_deleted_stays(databases):
+    tenant = live(databases.files)
+    closing = f"UPDATE countersign.tenant SET closing_action = 'act_x' WHERE id = '{tenant.id}'"
+    databases.place.sql(closing, databases.first)
+    assert "is being deleted" in move(tenant.id, databases.folder, databases.target(), code=5)
+    # Nor is one on its way taken for erased: a node that starts leaves it where it stands.
+    databases.place.sql(closing.replace("'act_x'", "NULL"), databases.first)
+    move(tenant.id, databases.folder, databases.target(), code=-9, env={"COUNTERSIGN_KILL_AT": "2"})
+    databases.place.sql(closing, databases.first)
+    databases.files.restart()
+    databases.files.process.wait_for("a tenant's deletion cannot go on")
+    at(databases.files, tenant)
+    assert databases.place.sql(f"SELECT state FROM countersign_local.store_cell WHERE tenant_id = '{tenant.id}'",
+                               databases.first) == [["moving"]]
+    databases.place.sql(closing.replace("'act_x'", "NULL"), databases.first)
+    move(tenant.id, databases.folder, databases.target(), "--cancel")
+    databases.files.restart()
+    tenant.anna.decide(tenant.waits)
 
 
 def test_a_name_that_the_target_has_is_refused(stores):
@@ -428,3 +479,137 @@ def test_what_is_acknowledged_while_the_move_begins_is_in_the_copy(stores):
     assert set(acknowledged) <= names
     # And what was refused is not there: the copy has nothing that nobody was told of.
     assert {name for name in names if name.startswith("made")} == set(acknowledged)
+
+
+def test_a_tenant_moves_between_databases_under_running_nodes(databases, tmp_path):
+    """Nobody stops: the nodes of the one refuse its changes while it moves, those of the other serve it after that."""
+    databases.rows.start()
+    tenant = live(databases.files)
+    stays = new_tenant(databases.files)
+    before = state_of(tenant)
+    entries = verify_log(databases.files, tenant, tmp_path)
+    looked = move(tenant.id, databases.folder, databases.target(), "--dry-run")
+    report = move(tenant.id, databases.folder, databases.target())
+    assert [(cell["source"], cell["target"]) for cell in report["cells"]] == [("moved", "active")]
+    assert looked["cells"][0]["logs"] == report["cells"][0]["logs"]
+    # The old nodes know it no more, at once; who stays there is served by them.
+    assert databases.files.api(tenant.admin.api.key).request("GET", tenant.path).status_code in (401, 404)
+    stays.person("user", "auditor")
+    at(databases.rows, tenant)
+    assert state_of(tenant) == before
+    tenant.anna.decide(tenant.waits)
+    run_action(tenant)
+    assert verify_log(databases.rows, tenant, tmp_path) > entries
+    # What is left of it there is older than what was signed since: it does not come back by itself.
+    said = move(tenant.id, databases.folder, databases.target(), "--erase")
+    assert said["outcome"] == "moved"
+    assert databases.place.sql(f"SELECT count(*) FROM countersign_local.action WHERE tenant_id = '{tenant.id}'",
+                               databases.first) == [["0"]]
+    there = state_of(tenant)
+    move(tenant.id, databases.target(), databases.folder)
+    at(databases.files, tenant)
+    assert state_of(tenant) == there
+    run_action(tenant)
+    verify_log(databases.files, tenant, tmp_path)
+
+
+def test_a_tenant_of_two_regions_moves_between_databases(private_postgres, tmp_path):
+    """A directory and a home in one database, a region in another, on both sides."""
+    sides = []
+    for name in ("one", "two"):
+        (tmp_path / name / "data").mkdir(parents=True, mode=0o700)
+        home, away = (private_postgres.url(postgres.SERVER, private_postgres.migrated(harness.binary(), region))
+                      for region in ("us", "eu"))
+        server = harness.Server(tmp_path / name, options=["--node-region", "us", "--node-regions", "us eu", "--store-regions",
+                                                          "eu=" + as_url(away)], shared_store=home)
+        sides.append((server, str(config_of(server, tmp_path, home, f"  regions: eu={as_url(away)}\n"
+                                            "node:\n  region: us\n  regions: us eu\n"))))
+    (one, from_), (two, to) = sides
+    one.start()
+    shutil.copy(one.data / "root.key", two.data / "root.key")
+    two.start()
+    try:
+        created = one.api(one.bootstrap_key).ok("POST", "/v1/tenants", {"name": harness.unique("t"), "region": "us"})
+        tenant = harness.Tenant(one, created)
+        away = tenant.admin.api.ok("POST", f"{tenant.path}/workspaces", {"name": "eu", "region": "eu"})["id"]
+        ask = {"environment": "test", "connector": "docker", "operation": "container.kill", "target": "b" * 64}
+        anna = tenant.approver("anna")
+        tenant.put_roster(anna)
+        asked = tenant.admin.api.ok("POST", f"/v1/workspaces/{away}/actions", ask)
+        report = move(tenant.id, from_, to)
+        assert sorted((cell["region"], cell["source"], cell["target"]) for cell in report["cells"]) == [
+            ("eu", "moved", "active"), ("us", "moved", "active")]
+        admin = two.api(tenant.admin.api.key)
+        assert admin.ok("GET", f"/v1/workspaces/{away}/actions/{asked['id']}")["digest"] == asked["digest"]
+        two.api(anna.api.key).ok("POST", f"/v1/workspaces/{away}/actions/{asked['id']}/decisions", anna.decision(asked))
+        admin.ok("POST", f"/v1/workspaces/{away}/actions", ask)
+        for path in (tenant.path, f"/v1/workspaces/{away}"):
+            assert one.api(tenant.admin.api.key).request("GET", path).status_code in (401, 404)
+    finally:
+        one.kill()
+        two.kill()
+
+
+def as_url(words):
+    """key=value words of libpq as one word."""
+    given = dict(word.split("=", 1) for word in words.split())
+    return f"postgresql:///{given['dbname']}?host={given['host']}&user={given['user']}"
+
+
+class PausedMove:
+    """A move that stands still when it has frozen the source, and is about to empty the copy, as if its machine slept."""
+
+    def __init__(self, tenant, source, target):
+        self.process = subprocess.Popen([str(harness.binary()), "tenant", "move", tenant, "--from", source, "--to", target],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env={**os.environ, "COUNTERSIGN_STOP_AT": "2"})
+        waited, status = os.waitpid(self.process.pid, os.WUNTRACED)
+        assert waited and os.WIFSTOPPED(status), status
+
+    def goes_on(self):
+        """Its exit code and what it said."""
+        self.process.send_signal(signal.SIGCONT)
+        said, _ = self.process.communicate(timeout=harness.PATIENCE_S)
+        return self.process.returncode, said
+
+
+def test_of_two_movers_one_goes_on(databases, tmp_path):
+    tenant = live(databases.files)
+    databases.files.stop()
+    paused = PausedMove(tenant.id, databases.folder, databases.target())
+    for words in ((), ("--cancel",)):
+        said = move(tenant.id, databases.folder, databases.target(), *words, code=1)
+        assert "another command moves a tenant" in said
+    assert paused.goes_on()[0] == 0
+    databases.rows.start()
+    at(databases.rows, tenant)
+    assert state_of(tenant)["waits"]["state"] == "pending"
+    verify_log(databases.rows, tenant, tmp_path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("then", ["move", "cancel"])
+def test_a_mover_that_lost_its_lock_changes_nothing_any_more(databases, tmp_path, then):
+    """It sleeps, its connections end, another takes over; when it wakes up, it must not touch what is served now."""
+    tenant = live(databases.files)
+    databases.files.stop()
+    paused = PausedMove(tenant.id, databases.folder, databases.target())
+    for name in (databases.first, databases.database):
+        databases.place.sql("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                            f"WHERE datname = '{name}' AND pid <> pg_backend_pid()")
+    words = ("--cancel",) if then == "cancel" else ()
+    move(tenant.id, databases.folder, databases.target(), *words)
+    serves = databases.files if then == "cancel" else databases.rows
+    serves.start()
+    at(serves, tenant)
+    tenant.anna.decide(tenant.waits)
+    run_action(tenant)
+    before, entries = state_of(tenant), verify_log(serves, tenant, tmp_path)
+    code, said = paused.goes_on()
+    assert code != 0 and "repeat the command" in said, said
+    assert state_of(tenant) == before
+    run_action(tenant)
+    assert verify_log(serves, tenant, tmp_path) > entries
+    other = databases.rows if then == "cancel" else databases.files
+    other.start()
+    assert other.api(tenant.admin.api.key).request("GET", tenant.path).status_code in (401, 404)

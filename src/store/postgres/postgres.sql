@@ -2,7 +2,8 @@
 -- What the PostgreSQL driver itself says to the database; embedded as text.
 
 -- Settings of a connection: where names are looked up, and how long anything may take. An answer
--- means durable: a database that says otherwise is overruled.
+-- means durable: a database that says otherwise is overruled. Of a node whose machine is gone the
+-- server learns within seconds, and lets go of what it had locked.
 -- name: session
 SELECT set_config('search_path', $1, false), set_config('statement_timeout', $2, false),
        set_config('lock_timeout', $3, false), set_config('idle_in_transaction_session_timeout', '60s', false),
@@ -11,7 +12,9 @@ SELECT set_config('search_path', $1, false), set_config('statement_timeout', $2,
                        ELSE current_setting('synchronous_commit') END, false),
        pg_postmaster_start_time()::text || ' ' || coalesce(inet_server_addr()::text, '') || ' '
        || coalesce(inet_server_port()::text, '') AS instance,
-       set_config('client_min_messages', 'error', false);
+       set_config('client_min_messages', 'warning', false),
+       set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_interval', '1', false),
+       set_config('tcp_keepalives_count', '3', false);
 
 -- A snapshot of one tenant. No row, and no tenant set, if there is no such cell.
 -- name: begun_read
@@ -26,13 +29,26 @@ SELECT CASE WHEN state = 'active' THEN set_config('countersign.tenant', tenant_i
   FROM (SELECT tenant_id, state FROM store_cell WHERE tenant_id = $1 FOR UPDATE) AS held
  WHERE state <> 'moved';
 
--- The same for who moves the cell.
+-- Who moves cells holds this on each schema for as long as it runs, so that there is one of them; and
+-- beside it a number of its own, by which its transactions know that it still holds both.
+-- name: move_hold
+SELECT pg_advisory_lock(7165094, hashtext($1)), pg_advisory_lock($2::bigint);
+
+-- The same for who moves the cell. Nothing is written once the lock was lost to another.
 -- name: begun_read_moving
 SELECT set_config('countersign.tenant', tenant_id, true) FROM store_cell WHERE tenant_id = $1;
 
 -- name: begun_write_moving
-SELECT set_config('countersign.tenant', tenant_id, true), pg_current_xact_id()::text
-  FROM store_cell WHERE tenant_id = $1 FOR UPDATE;
+SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+                            AND classid::bigint << 32 | objid::bigint = $2::bigint)
+            THEN set_config('countersign.tenant', tenant_id, true) END, pg_current_xact_id()::text
+  FROM (SELECT tenant_id FROM store_cell WHERE tenant_id = $1 FOR UPDATE) AS held;
+
+-- name: begun_directory_moving
+SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+                            AND classid::bigint << 32 | objid::bigint = $1::bigint) THEN 'held' END,
+       pg_current_xact_id()::text
+  FROM (SELECT pg_advisory_xact_lock(7165092)) AS held;
 
 -- name: cell_stand
 SELECT state, coalesce(move, '') FROM store_cell WHERE tenant_id = $1;
@@ -55,6 +71,11 @@ SELECT pg_notify(current_schema(), $1);
 -- What became of a transaction whose answer was lost.
 -- name: outcome
 SELECT pg_xact_status($1::xid8);
+
+-- A commit of its own, which is answered when every standby that has to has it, and all before it.
+-- name: outcome_replicated
+SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
+            THEN pg_logical_emit_message(true, 'countersign', '') END;
 
 -- Why this role may not be the server's.
 -- name: role_faults
@@ -171,9 +192,6 @@ INSERT INTO store_migration (number, title, sha256, applied_ms) VALUES ($1::bigi
 
 -- name: cell_create
 INSERT INTO store_cell (tenant_id, state, created_ms) VALUES ($1, 'active', $2::bigint) ON CONFLICT DO NOTHING;
-
--- name: cell_exists
-SELECT 1 FROM store_cell WHERE tenant_id = $1 AND state = 'active';
 
 -- name: cell_list
 SELECT tenant_id FROM store_cell WHERE state = 'active' AND tenant_id > $1 ORDER BY tenant_id LIMIT 1000;

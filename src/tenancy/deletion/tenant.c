@@ -240,6 +240,25 @@ static bool remove_all(struct tx *tx, void *arg, struct err *err)
         return true;
 }
 
+#define ERASED "erased" /* in the place of a move's id: the cell goes nowhere */
+
+/* Whether there is a cell to bury. Only who was told so by the store itself may take it for erased. */
+static bool is_there(const struct services *services, const struct cell_ref *cell, bool *ret_there,
+                     struct err *err)
+{
+        struct cell_stand stand;
+
+        if (!store_cell_stand(services->store, cell, &stand, err))
+                return false;
+        *ret_there = stand.standing == CELL_ACTIVE;
+        if (stand.standing == CELL_ARRIVING ||
+            (stand.standing == CELL_MOVING && strcmp(stand.move, ERASED) != 0))
+                return err_set(err, ERR_TENANT_MOVING,
+                               "the tenant is on its way to another store; its deletion goes on at a start "
+                               "after that");
+        return true;
+}
+
 /* The file goes; or, where many share a table, the rows do, and then the cell is as if it never was. */
 static bool erase_cell(const struct services *services, const struct cell_ref *cell, struct err *err)
 {
@@ -252,7 +271,7 @@ static bool erase_cell(const struct services *services, const struct cell_ref *c
                 if (store_is_shared(services->store) &&
                     !store_write(services->store, cell, NULL, remove_all, &removing, err))
                         return false;
-                next = (struct cell_stand){.standing = CELL_MOVING, .move = "erased"};
+                next = (struct cell_stand){.standing = CELL_MOVING, .move = ERASED};
                 if (!store_cell_set_stand(services->store, cell, &was, &next, err))
                         return false;
                 was = next;
@@ -273,9 +292,12 @@ static BLOCKING_FN bool bury_cell(struct grave *grave, struct err *err)
 {
         const struct services *services = grave->services;
         ARENA_SCOPED arena = {0};
+        bool there;
 
         arena_init(&arena, GRAVE_BYTES);
-        if (store_cell_exists(services->store, &grave->cell)) {
+        if (!is_there(services, &grave->cell, &there, err))
+                return false;
+        if (there) {
                 if (!log_checkpoint(services->log_signer, services->store, &grave->cell, &arena,
                                     &grave->checkpoint, err) ||
                     !store_read(services->store, &grave->cell, &arena, read_grave, grave, err) ||
@@ -367,9 +389,11 @@ static BLOCKING_FN bool settle(const struct services *services, const struct cel
         struct grave grave = {.services = services, .cell = *home, .action = action, .envelope = STR("")};
         struct deletion *deletion = services->deletion;
         ARENA_SCOPED arena = {0};
-        bool exists = store_cell_exists(services->store, home), ok;
+        bool exists, ok;
 
         arena_init(&arena, GRAVE_BYTES);
+        if (!is_there(services, home, &exists, err))
+                return false;
         if (exists && !store_read(services->store, home, &arena, is_closed_work, &grave, err))
                 return false;
         if (exists && !grave.closed)
