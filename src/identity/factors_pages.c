@@ -6,8 +6,14 @@
 #include "identity/factors.h"
 #include "identity/own.h"
 #include "identity/pages.h"
+#include "identity/qr.h"
 #include "identity/sessions.h"
 #include "identity/totp.h"
+
+#include <stdio.h>
+
+/* A run has at most 24 bytes, and there are at most half as many as modules. */
+enum { QR_PATH_MOST_BYTES = QR_SIZE_MAX * QR_SIZE_MAX * 12 };
 
 /* ---- what there is ------------------------------------------------------------------------------------ */
 
@@ -134,16 +140,60 @@ static struct str in_fours(struct arena *arena, struct str text)
         return all;
 }
 
+/* The longest run of each row is one rectangle of the path. */
+static void write_path(const struct qr *qr, struct buf *path)
+{
+        for (int y = 0; y < qr->size; y++)
+                for (int x = 0, from = 0; x < qr->size; x = from) {
+                        char run[48];
+
+                        for (from = x; from < qr->size && qr->dark[y][from] == qr->dark[y][x];)
+                                from++;
+                        if (!qr->dark[y][x])
+                                continue;
+                        (void)snprintf(run, sizeof(run), "M%d %dh%dv1h-%dz", x + QR_QUIET, y + QR_QUIET,
+                                       from - x, from - x);
+                        buf_append_c(path, run);
+                }
+}
+
+/* Black on white whatever the page's colours are. Without it when the login name is too long for one. */
+static void write_qr(struct page *page, struct str uri)
+{
+        struct arena *arena = page->req->arena;
+        struct qr *qr = ARENA_NEW(arena, struct qr);
+        struct str side;
+        struct buf path;
+
+        if (!qr || !qr_make(uri, qr))
+                return;
+        buf_init(&path, QR_PATH_MOST_BYTES);
+        write_path(qr, &path);
+        side = arena_printf(arena, "%d", qr->size + 2 * QR_QUIET);
+        HTML(page,
+             "<svg class=\"qr\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"qr\"><title id=\"qr\">",
+             side, side);
+        page_text(page, TEXT_TOTP_QR);
+        HTML(page,
+             "</title><rect width=\"{}\" height=\"{}\" fill=\"#fff\"/><path fill=\"#000\" "
+             "d=\"{}\"/></svg>\n",
+             side, side, buf_str(&path));
+        buf_done_zeroing(&path);
+        secret_wipe(qr, sizeof(*qr));
+}
+
 /* The request's memory, and so the seed's text, is wiped at its end (`secrets` in the contract). */
 static void write_setup(struct request *req, struct setup *setup, enum page_text problem,
                         struct page *ret_page)
 {
         struct str seed = str_make(setup->seed, sizeof(setup->seed));
         struct str who = setup->account.login.ptr ? setup->account.login : setup->account.name;
+        struct str uri = totp_uri(req->arena, STR("Countersign"), who, seed);
         struct page *page = ret_page;
 
         page_begin(req, TEXT_TOTP_TITLE, page);
         page_paragraph(page, TEXT_TOTP_HOW);
+        write_qr(page, uri);
         HTML(page, "<dl>\n<dt>");
         page_text(page, TEXT_TOTP_KEY);
         HTML(page, "</dt><dd><code id=\"seed\">{}</code></dd>\n<dt>",
@@ -151,7 +201,7 @@ static void write_setup(struct request *req, struct setup *setup, enum page_text
         page_text(page, TEXT_TOTP_KIND);
         HTML(page, "</dt><dd>");
         page_text(page, TEXT_TOTP_KIND_IS);
-        HTML(page, "</dd>\n</dl>\n<p><a href=\"{}\">", totp_uri(req->arena, STR("Countersign"), who, seed));
+        HTML(page, "</dd>\n</dl>\n<p><a href=\"{}\">", uri);
         page_text(page, TEXT_TOTP_OPEN);
         HTML(page, "</a></p>\n");
         secret_wipe(setup->seed, sizeof(setup->seed));

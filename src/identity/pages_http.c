@@ -24,6 +24,7 @@ static const char style[] =
         "\n"
         "a{color:var(--key)}:focus-visible{outline:3px solid var(--key);outline-offset:2px}\n"
         ".alert{color:var(--bad);font-weight:600}.small{color:var(--soft);font-size:.875rem}\n"
+        ".qr{display:block;width:16rem;max-width:100%}\n"
         "dt{font-weight:600}dd{margin:0 0 .75rem;overflow-wrap:anywhere}\n";
 
 FIBER_FN bool style_get(struct request *req, const struct api_style_get_in *in, struct api_text *out,

@@ -5,6 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { createHmac } from 'node:crypto';
 import readline from 'node:readline';
+import jsQR from 'jsqr';
 import { chromium } from 'playwright-core';
 import { checkAccessible, checkKeyboard } from './accessible.mjs';
 
@@ -50,7 +51,7 @@ async function logIn(page, code) {
   await press(page, 'Sign in');
   if (code) {
     await heading(page, 'Second factor');
-    await page.getByLabel('Code').fill(code);
+    await page.getByLabel('Code', { exact: true }).fill(code);
     await press(page, 'Continue');
   }
   await page.waitForURL('**/account');
@@ -83,18 +84,37 @@ async function checkLogin(page) {
   held('a password is set and logged in with');
 }
 
+// What a camera reads of the page's QR code, as it is shown.
+async function readCode(page) {
+  const picture = (await page.getByRole('img', { name: /QR code/ }).screenshot()).toString('base64');
+  const reader = await newPage(page.context().browser(), true);
+  const { pixels, width, height } = await reader.evaluate(async (text) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${text}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    canvas.drawImage(image, 0, 0);
+    const { width, height } = image;
+    return { pixels: [...canvas.getImageData(0, 0, width, height).data], width, height };
+  }, picture);
+  await reader.context().close();
+  return jsQR(new Uint8ClampedArray(pixels), width, height)?.data;
+}
+
 async function setUp(page) {
   await page.getByRole('link', { name: 'Your second factors' }).click();
   await heading(page, 'Your second factors');
   await checkAccessible(page, 'no factors yet');
   await press(page, 'Set up an authenticator app');
   const seed = (await page.locator('#seed').textContent()).replaceAll(' ', '');
-  assert((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')).includes(`secret=${seed}`));
-  await page.getByLabel('Code').fill('12345');
+  const uri = await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href');
+  assert(uri.includes(`secret=${seed}`));
+  assert.equal(await readCode(page), uri);
+  await page.getByLabel('Code', { exact: true }).fill('12345');
   await press(page, 'Confirm');
   await page.getByRole('alert').waitFor();
   await checkAccessible(page, 'a wrong code');
-  await page.getByLabel('Code').fill(totp(seed, -1));
+  await page.getByLabel('Code', { exact: true }).fill(totp(seed, -1));
   await press(page, 'Confirm');
   await page.getByText('Your authenticator app is set up.').waitFor();
   await checkAccessible(page, 'factors');
@@ -134,11 +154,11 @@ async function showAgain(page, seed) {
   await heading(page, 'Show your second factor again');
   await checkAccessible(page, 'the factor again');
   await checkKeyboard(page, 'the factor again');
-  await page.getByLabel('Code').fill('12345');
+  await page.getByLabel('Code', { exact: true }).fill('12345');
   await press(page, 'Continue');
   await page.getByRole('alert').waitFor();
   await checkAccessible(page, 'the factor again, with a mistake');
-  await page.getByLabel('Code').fill(totp(seed, 0));
+  await page.getByLabel('Code', { exact: true }).fill(totp(seed, 0));
   await press(page, 'Continue');
   await page.waitForURL('**/account/factors');
   await page.getByRole('button', { name: 'Make ten new recovery codes' }).waitFor();
@@ -194,7 +214,7 @@ async function checkOthers(page) {
   await checkAccessible(page, 'the password, with a mistake');
   await page.goto(`${SERVER}/device`);
   await checkAccessible(page, 'the device');
-  await page.getByLabel('Code').fill('BBBB-BBBB');
+  await page.getByLabel('Code', { exact: true }).fill('BBBB-BBBB');
   await press(page, 'Continue');
   await page.getByRole('alert').waitFor();
   await checkAccessible(page, 'the device, with a mistake');
