@@ -313,32 +313,30 @@ struct access_answer access_decide(const struct access_rules *rules, struct acce
 
 /* ---- what is certain ----------------------------------------------------------------------------- */
 
-struct access_set access_rules_certain(const struct access_rules *rules, struct str organization,
-                                       struct str workspace)
+static struct access_set certain(const struct access_rules *rules, struct str organization,
+                                 struct str workspace, bool owner)
 {
         const struct access_scope *scopes[3];
         size_t count = access_rules_scopes(rules, organization, workspace, scopes);
         struct access_set all = {0};
 
         for (size_t i = 0; i < count; i++)
-                access_set_or(&all, &scopes[i]->allow);
+                access_set_or(&all, owner ? &scopes[i]->owner : &scopes[i]->allow);
         for (size_t i = 0; i < count; i++)
                 access_set_subtract(&all, &scopes[i]->forbid);
         return all;
 }
 
+struct access_set access_rules_certain(const struct access_rules *rules, struct str organization,
+                                       struct str workspace)
+{
+        return certain(rules, organization, workspace, false);
+}
+
 struct access_set access_rules_certain_owner(const struct access_rules *rules, struct str organization,
                                              struct str workspace)
 {
-        const struct access_scope *scopes[3];
-        size_t count = access_rules_scopes(rules, organization, workspace, scopes);
-        struct access_set all = {0};
-
-        for (size_t i = 0; i < count; i++)
-                access_set_or(&all, &scopes[i]->owner);
-        for (size_t i = 0; i < count; i++)
-                access_set_subtract(&all, &scopes[i]->forbid);
-        return all;
+        return certain(rules, organization, workspace, true);
 }
 
 bool access_rules_has_certainly(const struct access_rules *rules, struct str organization,

@@ -16,7 +16,9 @@ struct cel_seen {
 };
 
 /* A place in a list of at most this many texts, and so many slots for them. */
-enum { SPREAD_ITEMS_MAX = 100, SPREAD_SLOTS = 256, LOCALS_FEW = 8 };
+enum { SPREAD_ITEMS_MAX = 100, SPREAD_SLOTS = 256 };
+
+enum { LOCALS_FEW = 8, KEPT_TEXT_MAX = 256 };
 
 /* CEL's logic has three values. */
 enum holds3 { NO = CEL_HOLDS_NOT, YES = CEL_HOLDS, FAILS = CEL_HOLDS_FAILED };
@@ -29,13 +31,30 @@ static inline unsigned opposite(unsigned holds)
 /* ---- what has to be evaluated ---------------------------------------------------------------------- */
 
 struct evaluated {
-        struct cel_value value; /* lives in what is rewound: only scalars are read */
+        struct cel_value
+                value; /* of what lies in memory, only a short text that was asked for may be read */
         uint64_t cost;
         bool stopped;
 };
 
+/* Gives back the memory that was needed; a short text is copied out of it. CEL_NULL: it is long. */
+static struct cel_value keep_text(struct cel_many_eval *e, struct arena_mark mark, struct cel_value value)
+{
+        char text[KEPT_TEXT_MAX];
+        char *copy;
+
+        if (value.len <= sizeof(text) && value.len > 0)
+                memcpy(text, value.bytes, value.len);
+        arena_rewind(e->scratch, mark);
+        copy = value.len <= sizeof(text) ? arena_alloc_bytes(e->scratch, value.len) : NULL;
+        if (!copy)
+                return cel_null();
+        memcpy(copy, text, value.len);
+        return cel_string(str_make(copy, value.len));
+}
+
 static NOINLINE struct evaluated evaluate(struct cel_many_eval *e, const struct cel_program *program,
-                                          uint32_t op)
+                                          uint32_t op, bool texts)
 {
         struct arena_mark mark = arena_mark(e->scratch);
         struct cel_value few[LOCALS_FEW];
@@ -59,7 +78,10 @@ static NOINLINE struct evaluated evaluate(struct cel_many_eval *e, const struct 
                 done.value = eval_op(&call, op);
         done.stopped = !call.locals || call.stopped;
         done.cost = call.cost;
-        arena_rewind(e->scratch, mark);
+        if (texts && !done.stopped && done.value.kind == CEL_STRING)
+                done.value = keep_text(e, mark, done.value);
+        else
+                arena_rewind(e->scratch, mark);
         return done;
 }
 
@@ -71,7 +93,7 @@ static unsigned as_bool(const struct evaluated *done)
 /* The whole condition, as if it were alone. */
 static unsigned alone(struct cel_many_eval *e, const struct cel_program *program)
 {
-        struct evaluated done = evaluate(e, program, program->root);
+        struct evaluated done = evaluate(e, program, program->root, false);
 
         return done.stopped ? FAILS : as_bool(&done);
 }
@@ -79,7 +101,7 @@ static unsigned alone(struct cel_many_eval *e, const struct cel_program *program
 /* A test whose term is not what the comparison is made for. */
 static unsigned plainly(struct cel_many_eval *e, const struct test *t)
 {
-        struct evaluated done = evaluate(e, e->many->conditions[t->program].program, t->op);
+        struct evaluated done = evaluate(e, e->many->conditions[t->program].program, t->op, false);
 
         e->spent += done.cost;
         e->unsure = e->unsure || done.stopped;
@@ -91,7 +113,7 @@ static unsigned shared(struct cel_many_eval *e, const struct test *t)
         struct cel_memo *memo = &e->memo[t->term - 1];
 
         if (!memo->known) {
-                struct evaluated done = evaluate(e, e->many->conditions[t->program].program, t->op);
+                struct evaluated done = evaluate(e, e->many->conditions[t->program].program, t->op, false);
 
                 memo->cost = done.cost;
                 memo->stopped = done.stopped;
@@ -145,10 +167,10 @@ static struct cel_value look_member(const struct cel_seen *parent, const struct 
         return found.kind == CEL_UNSET ? error_value(&failure_no_key) : found;
 }
 
-/* Numbers and times only: anything else lies in memory that is used again. */
+/* Numbers, times and short texts: anything else lies in memory that is used again. */
 static struct cel_value look_value(struct cel_many_eval *e, const struct term *term, uint64_t *ret_cost)
 {
-        struct evaluated done = evaluate(e, term->program, term->op);
+        struct evaluated done = evaluate(e, term->program, term->op, true);
 
         *ret_cost = done.cost;
         if (done.stopped)
@@ -156,7 +178,7 @@ static struct cel_value look_value(struct cel_many_eval *e, const struct term *t
         if (is_error(done.value))
                 return error_value(&failure_no_key);
         return done.value.kind == CEL_INT || done.value.kind == CEL_DURATION ||
-                               done.value.kind == CEL_TIMESTAMP
+                               done.value.kind == CEL_TIMESTAMP || done.value.kind == CEL_STRING
                        ? done.value
                        : cel_null();
 }

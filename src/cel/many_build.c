@@ -157,7 +157,7 @@ static void set_number(struct test *t, enum test_kind kind, struct cel_value num
 
 static bool equal_test(struct builder_of_many *b, uint32_t looked_at, struct cel_value with, struct test *t)
 {
-        if (with.kind == CEL_STRING && path(b, looked_at, &t->term)) {
+        if (with.kind == CEL_STRING && path_or_value(b, looked_at, &t->term)) {
                 set_text(b, t, TEST_TEXT, with);
                 return true;
         }
@@ -257,7 +257,7 @@ static bool call_test(struct builder_of_many *b, const struct op *op, struct tes
         if (op->function != b->starts && op->function != b->ends && op->function != b->contains)
                 return false;
         text = op_at(b, operands[op->a + 1]);
-        if (!is_literal(text, CEL_STRING) || !path(b, operands[op->a], &t->term))
+        if (!is_literal(text, CEL_STRING) || !path_or_value(b, operands[op->a], &t->term))
                 return false;
         set_text(b, t,
                  op->function == b->starts ? TEST_STARTS

@@ -13,7 +13,7 @@
 enum term_kind {
         TERM_VARIABLE,
         TERM_MEMBER, /* of another term, by a constant key */
-        TERM_VALUE,  /* anything else; compared with numbers and times only */
+        TERM_VALUE,  /* anything else that is compared with constants: evaluated once */
 };
 
 struct term {

@@ -2,6 +2,8 @@
 /* Conditions that are answered together come out as each of them does alone. */
 #include "cel/many.h"
 
+#include "base/heap.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -90,6 +92,11 @@ static const char *const leaves[] = {
         "who.matches('^p[%d-9]$')",
         "who.size() < %d",
         "who + 'x' == 'p%dx'",
+        "where.upperAscii() == 'A LONG NAME OF A PLACE, LONGER THAN %d'",
+        "(who + where).startsWith('p%da')",
+        "string(count) in ['%d', '3']",
+        "(where + where + where + where + where + where + where + where).endsWith('sixteen %d')",
+        "other.name + 'x' != 'p%dx'",
         "who == where",
         "1 / (count - %d) == 0",
         "(count == %d ? flag : !flag)",
@@ -181,6 +188,61 @@ static void parse(struct arena *arena, struct json *into, const char *text)
 #define ONE_OF(arena, ...)                                                                                  \
         one_of(arena, (const char *const[]){__VA_ARGS__},                                                   \
                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* The same texts and members, as a host would give them. */
+struct host_texts {
+        struct cel_host_list list;
+        struct cel_value native;
+};
+
+static uint32_t host_count(const struct cel_host_list *self)
+{
+        return ((const struct host_texts *)self)->native.len;
+}
+
+static struct cel_value host_at(const struct cel_host_list *self, struct cel_call *call, uint32_t index)
+{
+        assert_non_null(call); /* what a host does may cost */
+        return ((const struct host_texts *)self)->native.items[index];
+}
+
+struct host_members {
+        struct cel_host_map map;
+        const struct json *json;
+};
+
+static struct cel_value host_get(const struct cel_host_map *self, struct cel_call *call, struct str key)
+{
+        const struct json *found = json_get_str(((const struct host_members *)self)->json, key);
+
+        assert_non_null(call);
+        return found ? cel_json(found) : (struct cel_value){0};
+}
+
+static uint32_t host_members(const struct cel_host_map *self)
+{
+        return ((const struct host_members *)self)->json->count;
+}
+
+static struct str host_key(const struct cel_host_map *self, uint32_t index)
+{
+        return ((const struct host_members *)self)->json->members[index].key;
+}
+
+static void as_host(struct facts *facts, struct arena *arena)
+{
+        struct host_texts *texts = ARENA_NEW(arena, struct host_texts);
+        struct host_members *members = ARENA_NEW(arena, struct host_members);
+
+        assert_non_null(texts);
+        assert_non_null(members);
+        *texts = (struct host_texts){{host_count, host_at}, facts->values[GROUPS]};
+        *members = (struct host_members){{host_get, host_members, host_key}, &facts->labels};
+        facts->values[GROUPS] =
+                (struct cel_value){.kind = CEL_LIST, .form = CEL_FORM_HOST, .host_list = &texts->list};
+        facts->values[LABELS] =
+                (struct cel_value){.kind = CEL_MAP, .form = CEL_FORM_HOST, .host_map = &members->map};
+}
 
 static void throw_facts(struct facts *facts, struct arena *arena)
 {
@@ -335,6 +397,8 @@ static void answers_are_those_of_each_alone(void **state)
 
                         arena_init(&arena, 1 << 20);
                         throw_facts(&facts, &arena);
+                        if (facts.values[GROUPS].kind && facts.values[LABELS].kind && dice(6) == 0)
+                                as_host(&facts, &arena);
                         agree(&set, &facts, 1 << 20);
                 }
                 set_free(&set);
@@ -451,6 +515,39 @@ static void a_long_list_is_searched_whole(void **state)
         }
 }
 
+static void each_allocation_may_fail(void **state)
+{
+        struct set set = {.env = make_env(), .limit = 5000};
+        struct facts facts;
+        bool made = false;
+        ARENA_SCOPED arena;
+
+        (void)state;
+        for (unsigned i = 0; i < CONDITIONS; i++)
+                set_add(&set,
+                        i % 2 ? "who == 'a' || where in ['b', 'c', 'd']" : "who.size() > 3 && count < 3");
+        arena_init(&arena, 1 << 20);
+        random_state = 19;
+        throw_facts(&facts, &arena);
+        for (size_t nth = 1; !made; nth++) {
+                struct err err = {0};
+
+                arena_init(&set.arena, 1 << 20);
+                heap_fail_from(nth);
+                made = cel_many_new(&set.arena, (const struct cel_program *const *)set.programs, set.count,
+                                    set.limit, &set.many, &err);
+                made = made && heap_count() < nth;
+                heap_fail_from(0);
+                if (err.code)
+                        assert_int_equal(err.code, ERR_NO_MEMORY);
+                else
+                        agree(&set, &facts, 1 << 20);
+                arena_done(&set.arena);
+        }
+        set_free(&set);
+        cel_env_free(set.env);
+}
+
 /* Whatever the limit: also where each part is within it and the whole is not. */
 static void the_cost_limit_is_that_of_the_whole(void **state)
 {
@@ -513,6 +610,7 @@ int main(void)
                 cmocka_unit_test(comparisons_evaluate_nothing),
                 cmocka_unit_test(what_is_alike_is_evaluated_once),
                 cmocka_unit_test(without_memory_they_are_answered_alone),
+                cmocka_unit_test(each_allocation_may_fail),
                 cmocka_unit_test(the_cost_limit_is_that_of_the_whole),
                 cmocka_unit_test(a_long_list_is_searched_whole),
                 cmocka_unit_test(beyond_the_bounds_they_are_answered_all_the_same),

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Evaluating CEL: within the budget, within the estimate, the same again, the
- * same when it is traced, and the same whether it was type-checked or not.
+ * same when it is traced, the same whether it was type-checked or not, and the
+ * same when it is answered together with others (cel/many.h), at every limit.
  */
 #include "cel_world.h"
+
+#include "cel/many.h"
 
 enum { LIMIT = 20000, MEMORY = 4 << 20 };
 
@@ -53,6 +56,40 @@ static void compare(const struct outcome *a, const struct outcome *b)
         FUZZ_CHECK(a->text.failed || str_eq(buf_str(&a->text), buf_str(&b->text)));
 }
 
+/* Twice, so that what they share is shared. */
+static void together(struct world *w, const struct cel_program *program, uint64_t limit)
+{
+        const struct cel_program *const programs[] = {program, program};
+        static const uint32_t order[] = {1, 0};
+        struct cel_activation activation = {.values = w->values, .count = WORLD_VARIABLES};
+        struct cel_eval eval = {.activation = &activation, .cost_limit = limit};
+        struct cel_many_eval many_eval;
+        const struct cel_many *many;
+        enum cel_holds holds;
+        bool alone = false;
+        struct err err;
+        bool ok;
+        ARENA_SCOPED arena;
+        ARENA_SCOPED scratch;
+
+        arena_init(&arena, MEMORY);
+        arena_init(&scratch, MEMORY);
+        eval.arena = &arena;
+        ok = cel_eval_bool(program, &eval, &alone, &err);
+        if (!ok && err.code == ERR_NO_MEMORY)
+                return;
+        FUZZ_CHECK(cel_many_new(&arena, programs, 2, limit, &many, &err) || arena.failed);
+        if (arena.failed)
+                return;
+        cel_many_begin(many, &activation, &scratch, &many_eval);
+        for (uint32_t i = 0; i < 2; i++) {
+                uint32_t found = cel_many_find(&many_eval, order, i, 2, true, &holds);
+
+                FUZZ_CHECK(found == (ok && !alone ? 2 : i));
+                FUZZ_CHECK(found == 2 || holds == (ok ? CEL_HOLDS : CEL_HOLDS_FAILED));
+        }
+}
+
 static void fuzz_program(struct world *w, const struct cel_program *program, struct outcome *first)
 {
         struct outcome again;
@@ -63,6 +100,12 @@ static void fuzz_program(struct world *w, const struct cel_program *program, str
         run(w, program, true, &traced);
         compare(first, &again);
         compare(first, &traced);
+        together(w, program, LIMIT);
+        if (first->cost > 1) {
+                together(w, program, first->cost);
+                together(w, program, first->cost - 1);
+                together(w, program, first->cost / 2);
+        }
         FUZZ_CHECK(first->cost == again.cost || first->code == ERR_NO_MEMORY);
         if (first->ok) {
                 FUZZ_CHECK(first->cost <= LIMIT);
