@@ -339,27 +339,6 @@ struct finish {
         struct session_secret session;
 };
 
-/* RFC 8176: the issuer's `amr`, words of lower-case letters and digits. */
-static struct str methods_of(struct arena *arena, const struct json *claims, bool *ret_mfa)
-{
-        const struct json *amr = json_get(claims, "amr");
-        struct str all = STR("oidc");
-
-        *ret_mfa = false;
-        for (uint32_t i = 0; amr && amr->type == JSON_ARRAY && i < amr->count && i < 8; i++) {
-                struct str one = amr->items[i].type == JSON_STRING ? amr->items[i].string : STR("");
-                bool good = one.len > 0 && one.len <= 16;
-
-                for (size_t j = 0; j < one.len; j++)
-                        good &= (one.ptr[j] >= 'a' && one.ptr[j] <= 'z') ||
-                                (one.ptr[j] >= '0' && one.ptr[j] <= '9');
-                if (good)
-                        all = arena_printf(arena, "%.*s %.*s", STR_ARG(all), STR_ARG(one));
-                *ret_mfa |= str_is(one, "mfa");
-        }
-        return all;
-}
-
 /*
  * For a session that shows its second factor again: the issuer must have asked since it was sent there
  * (OpenID Connect Core 1.0 section 3.1.3.7, 13), and more than a password; and it must be the same person.
@@ -392,18 +371,12 @@ static bool create_session(struct request *req, struct finish *finish, struct st
                                   .kind = SESSION_BROWSER,
                                   .realm = finish->realm->id,
                                   .provider_session = json_get_string(finish->claims, "sid")};
-        int64_t auth_time_s;
-        bool mfa;
+        struct oidc_proof proof;
 
-        new.methods = methods_of(req->arena, finish->claims, &mfa);
-        mfa |= finish->realm->second_factor_acr.ptr &&
-               str_eq(json_get_string(finish->claims, "acr"), finish->realm->second_factor_acr);
-        /* When the person proved who they are, which may be long before the token was issued. */
-        if (json_get_int(finish->claims, "auth_time", &auth_time_s) && auth_time_s > 0 &&
-            auth_time_s <= (req->now_ms + finish->realm->clock_skew_ms) / 1000) {
-                new.authenticated_ms = auth_time_s * 1000 < req->now_ms ? auth_time_s * 1000 : req->now_ms;
-                new.second_factor_ms = mfa ? new.authenticated_ms : 0;
-        }
+        oidc_proof_of(req->arena, finish->realm, finish->claims, req->now_ms, &proof);
+        new.methods = proof.methods;
+        new.authenticated_ms = proof.authenticated_ms;
+        new.second_factor_ms = proof.second_factor_ms;
         if (!str_is(finish->state->session, NO_SESSION) &&
             !replace_session(req, finish, principal, &new, err))
                 return false;

@@ -77,6 +77,18 @@ FIBER_FN bool oidc_verify(struct oidc *oidc, struct arena *arena, struct str iss
  */
 FIBER_FN bool oidc_token_prepare(struct oidc *oidc, struct arena *arena, struct str token,
                                  struct err *err) MUST_USE;
+/* How its owner proved who they are, by the claims of an ID token or an access token (RFC 9068
+ * section 2.2.1). */
+struct oidc_proof {
+        struct str methods;       /* "oidc" and the words of `amr` (RFC 8176), blanks between */
+        int64_t authenticated_ms; /* `auth_time`, never after now; 0: it does not tell, or it lies ahead */
+        int64_t second_factor_ms; /* the same, where `amr` has "mfa" or `acr` is the realm's for it; else 0
+                                   */
+};
+struct realm;
+void oidc_proof_of(struct arena *arena, const struct realm *realm, const struct json *claims, int64_t now_ms,
+                   struct oidc_proof *ret);
+
 struct identity_jwt;
 /* For identity_set_jwt; lives as long as `oidc`. */
 const struct identity_jwt *oidc_jwt(struct oidc *oidc);

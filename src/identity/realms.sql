@@ -81,26 +81,25 @@ ON CONFLICT (tenant_id, state_hash) DO NOTHING;
 -- in: now int
 DELETE FROM login_finished WHERE tenant_id = $1 AND expires_ms < $2;
 
--- The row is its owner's to change; 0 changes: it is another's.
--- name: realm_audience_put :changes
+-- Each tenant has its own rows: nobody takes an issuer or an audience from another.
+-- name: issuer_audience_put :changes
 -- directory
--- in: issuer text, audience text, tenant text, region text, realm_id text
-INSERT INTO realm_audience (issuer, audience, tenant_id, region, realm_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (issuer, audience) DO UPDATE SET realm_id = excluded.realm_id, region = excluded.region
- WHERE realm_audience.tenant_id = excluded.tenant_id;
+-- in: tenant text, issuer text, audience text, realm_id text
+INSERT INTO issuer_audience (tenant_id, issuer, audience, realm_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, issuer, audience) DO UPDATE SET realm_id = excluded.realm_id;
 
 -- All of the realm's but the one that holds; "" for both: all.
--- name: realm_audience_delete_others :changes
+-- name: issuer_audience_delete_others :changes
 -- directory
 -- in: tenant text, realm_id text, issuer text, audience text
-DELETE FROM realm_audience WHERE tenant_id = $1 AND realm_id = $2 AND NOT (issuer = $3 AND audience = $4);
+DELETE FROM issuer_audience WHERE tenant_id = $1 AND realm_id = $2 AND NOT (issuer = $3 AND audience = $4);
 
--- name: realm_audience_get :one
+-- name: issuer_audience_get :one
 -- directory
--- in: issuer text, audience text
+-- in: tenant text, issuer text, audience text
 -- out: tenant_id text, region text, realm_id text
-SELECT a.tenant_id, t.region, a.realm_id FROM realm_audience a JOIN tenant t ON t.id = a.tenant_id
- WHERE a.issuer = $1 AND a.audience = $2 AND t.state = 'active';
+SELECT a.tenant_id, t.region, a.realm_id FROM issuer_audience a JOIN tenant t ON t.id = a.tenant_id
+ WHERE a.tenant_id = $1 AND a.issuer = $2 AND a.audience = $3 AND t.state = 'active';
 
 -- A tenant by its id or its name, for who has no credential yet.
 -- name: login_tenant_get :one

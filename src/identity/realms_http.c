@@ -126,7 +126,6 @@ bool realm_get(struct request *req, const struct api_realm_get_in *in, struct ap
 
 struct announce {
         struct str tenant;
-        struct str region;
         const struct realm *realm;
 };
 
@@ -136,15 +135,8 @@ static bool announce_work(struct tx *tx, void *arg, struct err *err)
         const struct realm *realm = announce->realm;
         int64_t changes;
 
-        if (!realm->audience.ptr)
-                return true;
-        if (!sql_realm_audience_put(tx, realm->issuer, realm->audience, announce->tenant, announce->region,
-                                    realm->id, &changes, err))
-                return false;
-        return changes == 1 ||
-               err_set_at(err, ERR_CONFLICT, "/audience",
-                          "this issuer and audience cannot be used here; choose an audience that is "
-                          "the tenant's own");
+        return !realm->audience.ptr || sql_issuer_audience_put(tx, announce->tenant, realm->issuer,
+                                                               realm->audience, realm->id, &changes, err);
 }
 
 static bool withdraw_work(struct tx *tx, void *arg, struct err *err)
@@ -153,7 +145,7 @@ static bool withdraw_work(struct tx *tx, void *arg, struct err *err)
         const struct realm *realm = announce->realm;
         int64_t changes;
 
-        return sql_realm_audience_delete_others(
+        return sql_issuer_audience_delete_others(
                 tx, announce->tenant, realm->id, realm->audience.ptr ? realm->issuer : STR(""),
                 realm->audience.ptr ? realm->audience : STR(""), &changes, err);
 }
@@ -161,7 +153,7 @@ static bool withdraw_work(struct tx *tx, void *arg, struct err *err)
 static FIBER_FN bool in_directory(struct request *req, const struct realm *realm, store_work work,
                                   struct err *err)
 {
-        struct announce announce = {req->tenant, req->region, realm};
+        struct announce announce = {req->tenant, realm};
 
         return cell_write(req->services->store, &CELL_DIRECTORY, req->arena, work, &announce, err);
 }

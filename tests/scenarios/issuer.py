@@ -91,12 +91,15 @@ class Issuer:
         self.subject, self.claims = "alice", {"name": "Alice", "email": "alice@example.com", "roles": ["operator"]}
         self.metadata = {}          # laid over the discovery document
         self.iss_parameter = True   # RFC 9207
+        self.checks_pkce = True
         self.edit = lambda claims: claims
         self.make_token = lambda claims: self.keys[0].token(claims)
         self.hold = None            # an event: answers wait for it
         self.status = None          # of every answer but the authorization endpoint
         self.body = None            # in place of the discovery document
         self.fetches, self.token_requests, self.codes = [], [], {}
+        self.asked = threading.Event()  # something was fetched
+        self.jwks = None            # in place of the key set
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
@@ -142,8 +145,8 @@ class Issuer:
         if asked is None:
             return 400, {"error": "invalid_grant"}
         challenge = b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        if asked["code_challenge_method"] != "S256" or asked["code_challenge"] != challenge \
-                or asked["redirect_uri"] != form["redirect_uri"]:
+        if self.checks_pkce and (asked["code_challenge_method"] != "S256" or asked["code_challenge"] != challenge
+                                 or asked["redirect_uri"] != form["redirect_uri"]):
             return 400, {"error": "invalid_grant"}
         claims = self.edit(self.id_claims(nonce=asked["nonce"]))
         return 200, {"access_token": "x", "token_type": "Bearer", "id_token": self.make_token(claims)}
@@ -173,6 +176,7 @@ class Issuer:
                     self.reply(303, b"", [("Location", issuer.authorize(query))])
                     return
                 issuer.fetches.append(what)
+                issuer.asked.set()
                 if issuer.hold:
                     issuer.hold.wait(30)
                 if issuer.status:
@@ -181,7 +185,8 @@ class Issuer:
                 elif what == "/.well-known/openid-configuration":
                     self.reply(200, issuer.discovery() if issuer.body is None else issuer.body)
                 elif what == "/jwks":
-                    self.reply(200, {"keys": [key.jwk for key in issuer.keys]})
+                    keys = {"keys": [key.jwk for key in issuer.keys]}
+                    self.reply(200, keys if issuer.jwks is None else issuer.jwks)
                 else:
                     self.reply(404, {})
 
