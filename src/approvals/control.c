@@ -13,20 +13,41 @@
 #include "base/log_line.h"
 #include "log/log.h"
 
+#include <pthread.h>
+
 enum { OPERATIONS_MAX = 32, SWEEP_MAX = 16, SCRATCH_BYTES = 4 << 20 };
+
+/* An action that this process runs; on the stack of the thread that does. */
+struct running {
+        struct str action;
+        struct running *next;
+};
 
 struct control {
         const struct control_operation *operations[OPERATIONS_MAX];
         unsigned count;
+        pthread_mutex_t lock; /* of running */
+        pthread_cond_t ended;
+        struct running *running;
 };
 
 struct control *control_new(void)
 {
-        return heap_alloc_zeroed(1, sizeof(struct control));
+        struct control *control = heap_alloc_zeroed(1, sizeof(*control));
+
+        if (control) {
+                (void)pthread_mutex_init(&control->lock, NULL);
+                (void)pthread_cond_init(&control->ended, NULL);
+        }
+        return control;
 }
 
 void control_free(struct control *control)
 {
+        if (!control)
+                return;
+        (void)pthread_mutex_destroy(&control->lock);
+        (void)pthread_cond_destroy(&control->ended);
         heap_free(control);
 }
 
@@ -291,8 +312,42 @@ static struct str target_of(struct arena *arena, const struct action *action)
         return statement_fact(&statement, "id");
 }
 
-BLOCKING_FN bool control_execute(const struct services *services, const struct cell_ref *cell,
-                                 struct str workspace, struct str action, struct err *err)
+static bool is_running(const struct control *control, struct str action)
+{
+        for (const struct running *running = control->running; running; running = running->next)
+                if (str_eq(running->action, action))
+                        return true;
+        return false;
+}
+
+/*
+ * The decision that approved it and the sweep may come to an action in the same moment. The row decides who
+ * has its effect; but `prepare` and `finish` reach beyond it, so here the later one waits and looks again.
+ */
+static BLOCKING_FN void running_begin(struct control *control, struct running *own)
+{
+        (void)pthread_mutex_lock(&control->lock);
+        while (is_running(control, own->action))
+                (void)pthread_cond_wait(&control->ended, &control->lock);
+        own->next = control->running;
+        control->running = own;
+        (void)pthread_mutex_unlock(&control->lock);
+}
+
+static void running_end(struct control *control, struct running *own)
+{
+        struct running **at = &control->running;
+
+        (void)pthread_mutex_lock(&control->lock);
+        while (*at != own)
+                at = &(*at)->next;
+        *at = own->next;
+        (void)pthread_cond_broadcast(&control->ended);
+        (void)pthread_mutex_unlock(&control->lock);
+}
+
+static BLOCKING_FN bool execute(const struct services *services, const struct cell_ref *cell,
+                                struct str workspace, struct str action, struct err *err)
 {
         struct looking looking = {.workspace = workspace, .action = action};
         struct execution execution = {.run = {.services = services,
@@ -308,7 +363,7 @@ BLOCKING_FN bool control_execute(const struct services *services, const struct c
 
         arena_init(&arena, SCRATCH_BYTES);
         if (!store_read(services->store, cell, &arena, look_work, &looking, err))
-                return false;
+                return err->code == ERR_NOT_FOUND; /* it went with its tenant */
         if (looking.found.state != ACTION_APPROVED ||
             !str_is(looking.found.row.connector, CONTROL_CONNECTOR))
                 return true;
@@ -321,6 +376,18 @@ BLOCKING_FN bool control_execute(const struct services *services, const struct c
         ok = run_once(&execution, &arena, err);
         if (operation->finish && !operation->finish(&execution.run, ok ? err : &late))
                 return false;
+        return ok;
+}
+
+BLOCKING_FN bool control_execute(const struct services *services, const struct cell_ref *cell,
+                                 struct str workspace, struct str action, struct err *err)
+{
+        struct running own = {.action = action};
+        bool ok;
+
+        running_begin(services->control, &own);
+        ok = execute(services, cell, workspace, action, err);
+        running_end(services->control, &own);
         return ok;
 }
 

@@ -89,7 +89,8 @@ FIBER_FN bool control_resolve(struct request *req, const struct catalogue_operat
 /*
  * Runs the action if it is an approved one of this connector; otherwise does
  * nothing. False when it could not be run or recorded now; that it failed is an
- * outcome, not an error.
+ * outcome, not an error. While another thread of this process runs it, waits:
+ * `prepare` and `finish` have one caller at a time.
  */
 BLOCKING_FN bool control_execute(const struct services *services, const struct cell_ref *cell,
                                  struct str workspace, struct str action, struct err *err) MUST_USE;

@@ -267,6 +267,8 @@ static inline bool submit_work(struct tx *tx, void *arg, struct err *error)
 
 struct wish {
         const char *operation, *environment;
+        const char *connector; /* NULL: docker */
+        struct str target;     /* its id, known as "acme"; NULL: the container "web" */
         struct str requester;
         int64_t created_ms, lasts_ms;
         bool denied;
@@ -276,19 +278,19 @@ struct wish {
 static inline bool try_submit(struct world *world, const struct wish *wish, struct action *ret)
 {
         static const char container[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        const struct catalogue_operation *operation =
-                catalogue_find(STR("docker"), str_from(wish->operation));
+        struct str connector = wish->connector ? str_from(wish->connector) : STR("docker");
+        const struct catalogue_operation *operation = catalogue_find(connector, str_from(wish->operation));
         struct id id = id_new("act");
         struct statement statement = {
                 .action = arena_str(&world->arena, id_str(&id)),
                 .tenant = world->cell.tenant,
                 .workspace = world->workspace,
                 .environment = str_from(wish->environment),
-                .connector = STR("docker"),
+                .connector = connector,
                 .operation = str_from(wish->operation),
                 .effect = operation->effect,
                 .has_target = operation->target != TARGET_NONE,
-                .target_name = STR("web"),
+                .target_name = wish->target.ptr ? wish->target : STR("web"),
                 .requester_id = wish->requester.ptr ? wish->requester : id_str(&world->agent),
                 .requester_kind = STR("agent"),
                 .requester_name = STR("bot"),
@@ -302,8 +304,10 @@ static inline bool try_submit(struct world *world, const struct wish *wish, stru
         random_bytes(nonce, sizeof(nonce));
         policy_decide(policy_set_builtin(), &input, &world->arena, NULL, &decision);
         if (statement.has_target) {
-                statement.fact_count = 1;
-                statement.facts[0] = (struct statement_fact){STR("id"), str_from(container)};
+                statement.fact_count = wish->target.ptr ? 2 : 1;
+                statement.facts[0] = (struct statement_fact){
+                        STR("id"), wish->target.ptr ? wish->target : str_from(container)};
+                statement.facts[1] = (struct statement_fact){STR("known_as"), STR("acme")};
         }
         must(catalogue_parameters_fill(&world->arena, operation, NULL, &statement.parameters, &err));
         statement.rule = decision.rule;
