@@ -36,7 +36,7 @@ static bool run(bool wraps, struct str kek, struct str in, unsigned char *out, s
                 ERR_clear_error();
                 return false;
         }
-        *ret_len = (size_t)(len + rest);
+        *ret_len = (size_t)len + (size_t)rest;
         return true;
 }
 
