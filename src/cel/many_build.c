@@ -27,6 +27,7 @@ struct builder_of_many {
         struct test *tests;
         uint32_t test_count;
         uint32_t test_room;
+        size_t test_most; /* as many as the arena holds */
         /* The condition at hand. */
         const struct cel_program *program;
         uint32_t index;
@@ -423,7 +424,8 @@ static void add_condition(struct builder_of_many *b, const struct cel_program *p
         b->leaves = 0;
         /* Each operation once, and the array of what was fetched. */
         b->cost = program->op_count + program->variables + 2u;
-        if (!make_test(b, program->root, false, &whole) || b->cost > limit) {
+        if (!make_test(b, program->root, false, &whole) || b->cost > limit ||
+            b->test_count >= b->test_most) {
                 b->test_count = before;
                 return;
         }
@@ -442,26 +444,35 @@ static void add_condition(struct builder_of_many *b, const struct cel_program *p
         ret->room = (uint32_t)(limit - b->cost);
 }
 
-/* What grew on the heap, into the arena. What does not fit: everything is evaluated plainly. */
+/* What grew on the heap, into the arena, at once. Without room everything is evaluated plainly. */
 static void settle(struct builder_of_many *b, struct arena *arena, struct many_condition *conditions)
 {
         struct cel_many *many = b->many;
-        struct test *tests = ARENA_ARRAY(arena, struct test, b->test_count);
-        struct term *terms = ARENA_ARRAY(arena, struct term, many->term_count);
+        size_t tests_bytes = b->test_count * sizeof(struct test);
+        size_t terms_bytes = many->term_count * sizeof(struct term);
+        char *room = arena_alloc(arena, tests_bytes + terms_bytes + 1);
 
-        if ((b->test_count > 0 && !tests) || (many->term_count > 0 && !terms)) {
+        if (!room) {
                 for (uint32_t i = 0; i < many->count; i++)
                         conditions[i].count = 0;
                 many->term_count = 0;
                 many->shared_count = 0;
                 return;
         }
-        if (b->test_count > 0)
-                memcpy(tests, b->tests, b->test_count * sizeof(*tests));
-        if (many->term_count > 0)
-                memcpy(terms, b->terms, many->term_count * sizeof(*terms));
-        many->tests = tests;
-        many->terms = terms;
+        if (tests_bytes > 0)
+                memcpy(room, b->tests, tests_bytes);
+        memcpy(room + tests_bytes, b->terms, terms_bytes);
+        many->tests = (const struct test *)(const void *)room;
+        many->terms = (const struct term *)(const void *)(room + tests_bytes);
+}
+
+/* Beside the terms, however many there come to be. */
+static size_t tests_that_fit(const struct arena *arena)
+{
+        size_t room = arena->cap_bytes - arena->used_bytes;
+        size_t terms = TERMS_MAX * sizeof(struct term) + 64;
+
+        return room > terms ? (room - terms) / sizeof(struct test) : 0;
 }
 
 bool cel_many_new(struct arena *arena, const struct cel_program *const *programs, uint32_t count,
@@ -488,6 +499,7 @@ bool cel_many_new(struct arena *arena, const struct cel_program *const *programs
         *many = (struct cel_many){.conditions = conditions,
                                   .count = count,
                                   .cost_limit = cost_limit ? cost_limit : CEL_COST_DEFAULT};
+        b.test_most = tests_that_fit(arena);
         for (uint32_t i = 0; i < count; i++)
                 add_condition(&b, programs[i], i, &conditions[i]);
         settle(&b, arena, conditions);
