@@ -5,6 +5,7 @@ It signs everybody in without asking: a story changes its fields (claims, header
 key set, delays, statuses) and looks at what Countersign makes of it.
 """
 import base64
+import functools
 import hashlib
 import hmac
 import http.server
@@ -27,13 +28,19 @@ def number(value, size=None):
     return b64(value.to_bytes(size or (value.bit_length() + 7) // 8, "big"))
 
 
+@functools.cache
+def rsa_key():
+    """One for all: to make one takes long, and no story has two."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 class SigningKey:
     """A key with its JWK and the algorithm that goes with it."""
 
     def __init__(self, alg="ES256", kid=None):
         self.alg, self.kid = alg, kid or secrets.token_hex(4)
         if alg[:2] in ("RS", "PS"):
-            self.private = rsa.generate_private_key(65537, 2048)
+            self.private = rsa_key()
         elif alg == "EdDSA":
             self.private = ed25519.Ed25519PrivateKey.generate()
         else:

@@ -103,6 +103,30 @@ def test_a_state_is_good_once_whatever_the_issuer_says(tenant, issuer, realm, br
     browser.refused("UNAUTHENTICATED", second)
 
 
+@pytest.mark.parametrize("checks_pkce", [True, False])
+def test_a_code_of_another_sign_in_is_worth_nothing(tenant, issuer, realm, browser, server, checks_pkce):
+    """A stolen code in a way of the thief's own: PKCE stops it, and where an issuer forgets that, the nonce."""
+    issuer.checks_pkce = checks_pkce
+    stolen = query_of(browser.go_there(browser.begin(tenant, realm)))["code"]
+    thief = Browser(server)
+    mine = query_of(thief.go_there(thief.begin(tenant, realm)))
+    callback = f"/login/oidc/{tenant.id}/{realm['id']}/callback?"
+    reply = thief.get(callback + urllib.parse.urlencode({**mine, "code": stolen}))
+    assert reply.status_code in (401, 502) and "countersign=css_" not in reply.headers.get("Set-Cookie", "")
+    assert len(issuer.token_requests) == 1, "the issuer was asked"
+    assert thief.get("/v1/whoami").status_code == 401
+
+
+def test_an_id_token_of_an_earlier_sign_in_is_refused(tenant, issuer, realm, browser):
+    """Its nonce was for that one."""
+    made = []
+    issuer.make_token = lambda claims: made.append(issuer.keys[0].token(claims)) or made[0]
+    assert browser.sign_in(tenant, realm).status_code == 303
+    browser.session.cookies.clear()
+    browser.refused("UNAUTHENTICATED", browser.go_there(browser.begin(tenant, realm)))
+    assert len(made) == 2
+
+
 def test_somebody_elses_callback_does_not_sign_me_in(tenant, issuer, realm, browser, server):
     """Login CSRF: the attacker's own finished way, sent to the victim."""
     callback = browser.go_there(browser.begin(tenant, realm))
