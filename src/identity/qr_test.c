@@ -84,12 +84,137 @@ static void format_and_version_are_the_standards(void **state)
         assert_int_equal(version, 0x07C94);
 }
 
+/* ---- a reader that corrects nothing ---- */
+
+/* Table 9, level L: codewords in all, for error correction in a block, and blocks. */
+static const struct layout {
+        int total, ecc, blocks;
+} layouts[QR_VERSION_MAX + 1] = {
+        {0, 0, 0},    {26, 7, 1},   {44, 10, 1},  {70, 15, 1},  {100, 20, 1}, {134, 26, 1}, {172, 18, 2},
+        {196, 20, 2}, {242, 24, 2}, {292, 30, 2}, {346, 18, 4}, {404, 20, 4}, {466, 24, 4}, {532, 26, 4},
+        {581, 30, 4}, {655, 22, 6}, {733, 24, 6}, {815, 28, 6}, {901, 30, 6}, {991, 28, 7}, {1085, 28, 8}};
+
+static bool is_masked(unsigned mask, int row, int column)
+{
+        int product = row * column;
+        const bool masks[8] = {(row + column) % 2 == 0,
+                               row % 2 == 0,
+                               column % 3 == 0,
+                               (row + column) % 3 == 0,
+                               (row / 2 + column / 3) % 2 == 0,
+                               product % 2 + product % 3 == 0,
+                               (product % 2 + product % 3) % 2 == 0,
+                               ((row + column) % 2 + product % 3) % 2 == 0};
+
+        return masks[mask];
+}
+
+static int read_codewords(const struct qr *qr, uint8_t *ret)
+{
+        unsigned mask = 0;
+        int bits = 0;
+        bool up = true;
+
+        /* The mask's three bits of the format, which is XORed with 101010000010010. */
+        for (int column = 2; column <= 4; column++)
+                mask = mask << 1 | qr->dark[8][column];
+        mask ^= 5;
+        memset(ret, 0, 1100);
+        for (int pair = qr->size - 2; pair >= 0; pair -= 2, up = !up) {
+                int left = pair < 6 ? pair - 1 : pair; /* the column of the timing is left out */
+
+                for (int i = 0; i < qr->size; i++)
+                        for (int column = left + 1; column >= left && left >= 0; column--) {
+                                int row = up ? qr->size - 1 - i : i;
+
+                                if (qr->function[row][column])
+                                        continue;
+                                if (qr->dark[row][column] ^ is_masked(mask, row, column))
+                                        ret[bits / 8] |= (uint8_t)(0x80 >> bits % 8);
+                                bits++;
+                        }
+        }
+        return bits / 8;
+}
+
+static uint8_t times(uint8_t a, uint8_t b)
+{
+        static uint8_t power[255], log[256];
+
+        if (!power[0])
+                for (int i = 0, value = 1; i < 255; i++) {
+                        power[i] = (uint8_t)value;
+                        log[value] = (uint8_t)i;
+                        value = value * 2 < 256 ? value * 2 : (value * 2) ^ 0x11D;
+                }
+        return a && b ? power[(log[a] + log[b]) % 255] : 0;
+}
+
+/* A block is as it was written exactly when each of the generator's roots is one of its polynomial too. */
+static void check_block(const uint8_t *block, int len, int ecc)
+{
+        uint8_t root = 1;
+
+        for (int i = 0; i < ecc; i++, root = times(root, 2)) {
+                uint8_t value = 0;
+
+                for (int j = 0; j < len; j++)
+                        value = times(value, root) ^ block[j];
+                assert_int_equal(value, 0);
+        }
+}
+
+static void nothing_needs_to_be_corrected(void **state)
+{
+        static uint8_t words[1100], blocks[8][256], data[1100];
+        static char text[QR_TEXT_MAX];
+        static struct qr qr;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = (char)(' ' + i * i % 90);
+        for (size_t len = 1; len <= sizeof(text); len += 7) {
+                const struct layout *layout;
+                int next = 0, at = 0, head;
+
+                assert_true(qr_make(str_make(text, len), &qr));
+                layout = &layouts[qr.version];
+                assert_int_equal(read_codewords(&qr, words), layout->total);
+                for (int i = 0; i <= layout->total / layout->blocks; i++)
+                        for (int block = 0; block < layout->blocks; block++) {
+                                bool is_long = block >= layout->blocks - layout->total % layout->blocks;
+                                int mine = layout->total / layout->blocks - layout->ecc + is_long;
+
+                                if (i < mine)
+                                        blocks[block][i] = words[next++];
+                        }
+                for (int block = 0; block < layout->blocks; block++) {
+                        bool is_long = block >= layout->blocks - layout->total % layout->blocks;
+                        int mine = layout->total / layout->blocks - layout->ecc + is_long;
+
+                        for (int i = 0; i < layout->ecc; i++)
+                                blocks[block][mine + i] = words[next + i * layout->blocks + block];
+                        check_block(blocks[block], mine + layout->ecc, layout->ecc);
+                        memcpy(data + at, blocks[block], (size_t)mine);
+                        at += mine;
+                }
+                head = qr.version < 10 ? 12 : 20;
+                for (size_t i = 0; i < len; i++) {
+                        size_t bit = (size_t)head + 8 * i;
+                        unsigned byte = (unsigned)data[bit / 8] << 8 | data[bit / 8 + 1];
+
+                        assert_int_equal(byte >> (8 - bit % 8) & 0xFF, (uint8_t)text[i]);
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(as_much_fits_as_the_standard_says),
                 cmocka_unit_test(a_reader_finds_its_way),
                 cmocka_unit_test(format_and_version_are_the_standards),
+                cmocka_unit_test(nothing_needs_to_be_corrected),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
