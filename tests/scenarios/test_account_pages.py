@@ -65,11 +65,11 @@ def code_at(seed, steps, offset_ms=0):
 
 
 def set_up_totp(browser):
-    """With the code of one step ago, so that this step's and the next one's are left: the seed."""
+    """With the code of now; that of the next step is left. The seed."""
     page = browser.submit(browser.get("/account/factors"), "/account/totp")
     assert page.status == 200, page.text
     seed = seed_of(page)
-    done = browser.submit(page, "/account/totp/confirm", code=code_at(seed, -1))
+    done = browser.submit(page, "/account/totp/confirm", code=code_at(seed, 0))
     assert done.status == 303 and done.location == "/account/factors", done.text
     return seed
 
@@ -109,7 +109,8 @@ def test_an_authenticator_app_is_set_up_on_the_page(place):
     wrong = browser.submit(page, "/account/totp/confirm", code="12345")
     assert wrong.status == 422 and wrong.code == "BAD_FIELD" and seed_of(wrong) == seed
     assert 'aria-invalid="true" aria-describedby="e-code h-code"' in wrong.text
-    done = browser.submit(wrong, "/account/totp/confirm", code=code_at(seed, -1))
+    used = code_at(seed, 0)
+    done = browser.submit(wrong, "/account/totp/confirm", code=used)
     assert done.status == 303 and done.location == "/account/factors", done.text
     # More rights, so a new secret: the old cookie is worth nothing.
     assert browser.session_token != before
@@ -119,10 +120,10 @@ def test_an_authenticator_app_is_set_up_on_the_page(place):
     page = browser.get("/account/factors")
     assert [form["action"] for form in page.forms] == ["/account/totp/remove", "/account/recovery-codes"]
     assert place.admin.api.ok("GET", f"{local.path}/factors")["totp_at"]
-    again = browser.submit(wrong, "/account/totp/confirm", code=code_at(seed, -1))
+    again = browser.submit(wrong, "/account/totp/confirm", code=used)
     assert again.status == 422, "a code counts once"
 
-    code = code_at(seed, 0)
+    code = code_at(seed, 1)
     other, page = local.log_in(browser=browser_at(place.server))
     page = other.submit(page, "/login/local/factor", code="000000" if code != "000000" else "000001")
     assert page.status == 401 and page.code == "UNAUTHENTICATED"

@@ -114,7 +114,7 @@ async function setUp(page) {
   await press(page, 'Confirm');
   await page.getByRole('alert').waitFor();
   await checkAccessible(page, 'a wrong code');
-  await page.getByLabel('Code', { exact: true }).fill(totp(seed, -1));
+  await page.getByLabel('Code', { exact: true }).fill(totp(seed, 0));
   await press(page, 'Confirm');
   await page.getByText('Your authenticator app is set up.').waitFor();
   await checkAccessible(page, 'factors');
@@ -239,7 +239,7 @@ try {
   await checkLogin(page);
   const { seed, codes } = await setUp(page);
   const byCode = await newPage(browser, false);
-  await logIn(byCode, totp(seed, 0));
+  await logIn(byCode, totp(seed, 1)); // the next one: this one was used to confirm
   const byRecovery = await newPage(browser, false);
   await logIn(byRecovery, codes[0]);
   held('logged in with a code and with a recovery code');
