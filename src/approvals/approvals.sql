@@ -79,12 +79,17 @@ UPDATE action
  WHERE tenant_id = $1 AND id = $2 AND environment = $3 AND state = 'approved' AND claim_id IS NULL
    AND expires_ms > $6;
 
+-- Erases what is not kept, as action_content_delete does.
 -- name: action_report :changes
--- in struct: id text, from_state text, to_state text, claim_id text, executor_id text, sealed_report blob?, report_sha256 text, outcome text, message text?, sealed_message blob?, started_ms int, ended_ms int, output_bytes int, output_sha256 text, output_truncated int, now int
+-- in struct: id text, from_state text, to_state text, claim_id text, executor_id text, sealed_report blob?, report_sha256 text, outcome text, message text?, sealed_message blob?, started_ms int, ended_ms int, output_bytes int, output_sha256 text, output_truncated int, now int, nothing blob
 UPDATE action
    SET state = $4, revision = revision + 1, sealed_report = $7, report_sha256 = $8, outcome = $9, message = $10,
        sealed_message = $11, started_ms = $12, ended_ms = $13, output_bytes = $14, output_sha256 = $15,
-       output_truncated = $16, closed_ms = $17
+       output_truncated = $16, closed_ms = $17,
+       content_key = CASE WHEN keeps_content = 0 THEN NULL ELSE content_key END,
+       statement = CASE WHEN keeps_content = 0 THEN $18 ELSE statement END,
+       sealed_task_name = CASE WHEN keeps_content = 0 THEN NULL ELSE sealed_task_name END,
+       sealed_instruction = CASE WHEN keeps_content = 0 THEN NULL ELSE sealed_instruction END
  WHERE tenant_id = $1 AND id = $2 AND state = $3 AND claim_id = $5 AND executor_id = $6;
 
 -- The state it is in is the lock: of a person and a late report one wins.

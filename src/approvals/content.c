@@ -114,12 +114,19 @@ bool content_open_row(struct tx *tx, struct sql_action_get_row *row, struct err 
                content_open(tx, &content, PART_MESSAGE, row->sealed_message, &row->message, err);
 }
 
-bool content_close(struct tx *tx, struct sql_action_get_row *row, struct err *err)
+bool content_close_rest(struct tx *tx, struct sql_action_get_row *row, struct err *err)
 {
         if (row->keeps_content)
                 return true;
         row->statement = row->task_name = row->instruction = row->content_key = STR_NULL;
-        return sql_output_delete(tx, row->id, err) && sql_action_content_delete(tx, row->id, STR_NULL, err);
+        /* Every piece that was kept is counted in the same transaction. */
+        return row->output_kept == 0 || sql_output_delete(tx, row->id, err);
+}
+
+bool content_close(struct tx *tx, struct sql_action_get_row *row, struct err *err)
+{
+        return content_close_rest(tx, row, err) &&
+               (row->keeps_content || sql_action_content_delete(tx, row->id, STR_NULL, err));
 }
 
 struct str content_output_part(struct tx *tx, int64_t starts_at)

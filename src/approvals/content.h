@@ -43,6 +43,8 @@ bool content_open_row(struct tx *tx, struct sql_action_get_row *row, struct err 
 
 /* At the close: erases what is not to be kept, in the tables and in the row at hand. */
 bool content_close(struct tx *tx, struct sql_action_get_row *row, struct err *err) MUST_USE;
+/* The rest of it, where the statement that closed the action has erased what its own row had. */
+bool content_close_rest(struct tx *tx, struct sql_action_get_row *row, struct err *err) MUST_USE;
 
 /* The part name of a piece of output, in tx_arena(tx). */
 struct str content_output_part(struct tx *tx, int64_t starts_at);

@@ -110,13 +110,14 @@ static bool put_report(struct tx *tx, struct action *action, enum action_state t
                 .output_sha256 = report->output_sha256,
                 .output_truncated = report->output_truncated ? 1 : 0,
                 .now = now_ms,
+                .nothing = STR(""),
         };
 
         if (!seal_report(tx, action, report, envelope_json, &in, err) ||
             !sql_action_report(tx, &in, ret_changes, err))
                 return false;
         action_of_report(action, to, report, &in);
-        return content_close(tx, &action->row, err);
+        return content_close_rest(tx, &action->row, err);
 }
 
 bool approvals_report(struct tx *tx, struct str workspace, const struct report *report,
