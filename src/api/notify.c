@@ -125,12 +125,14 @@ static void publish_hook(void *key)
 void notify_on_commit(struct tx *tx, struct str subject)
 {
         _Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "a key fits a pointer");
+        uint64_t key = key_make(tx_tenant(tx), subject), all = key_make(tx_tenant(tx), STR(""));
         char message[40];
 
-        tx_on_commit(tx, publish_hook, (void *)(uintptr_t)key_make(tx_tenant(tx), subject));
-        (void)snprintf(message, sizeof(message), "w %016" PRIx64 " %016" PRIx64,
-                       key_make(tx_tenant(tx), subject), key_make(tx_tenant(tx), STR("")));
-        tx_tell(tx, str_from(message));
+        tx_on_commit(tx, publish_hook, (void *)(uintptr_t)key);
+        if (tx_tells(tx)) {
+                (void)snprintf(message, sizeof(message), "w %016" PRIx64 " %016" PRIx64, key, all);
+                tx_tell(tx, str_from(message));
+        }
         if (subject.len > 0)
-                tx_on_commit(tx, publish_hook, (void *)(uintptr_t)key_make(tx_tenant(tx), STR("")));
+                tx_on_commit(tx, publish_hook, (void *)(uintptr_t)all);
 }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/json_write.h"
 
+#include <stdio.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -288,6 +289,36 @@ static void json_writer_places_commas(void **state)
                             "{\"a\":\"x\xEF\xBF\xBDy\",\"b\":[-9223372036854775808,{},null],\"c\":true}");
 }
 
+/* Wherever in a text of any length, and however much room the buffer has. */
+static void a_special_character_is_found_at_every_place(void **state)
+{
+        static const struct {
+                const char *byte, *written;
+        } cases[] = {{"\"", "\\\""},      {"\\", "\\\\"},           {"\n", "\\n"},
+                     {"\x1f", "\\u001f"}, {"\xff", "\xEF\xBF\xBD"}, {"z", "z"}};
+
+        (void)state;
+        for (size_t len = 1; len <= 40; len++)
+                for (size_t at = 0; at < len; at++)
+                        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                                char text[64], expected[64];
+                                BUF_SCOPED buf;
+
+                                memset(text, 'a', len);
+                                text[at] = cases[i].byte[0];
+                                (void)snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)at,
+                                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", cases[i].written,
+                                               (int)(len - at - 1),
+                                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+                                buf_init(&buf, 256);
+                                json_append_string(&buf, str_make(text, len));
+                                assert_string_equal(buf.ptr, expected);
+                                json_append_string(&buf, str_make(text, len));
+                                assert_int_equal(buf.len, 2 * strlen(expected));
+                                assert_string_equal(buf.ptr + strlen(expected), expected);
+                        }
+}
+
 static void every_error_has_its_facts(void **state)
 {
         struct err err;
@@ -342,6 +373,7 @@ int main(void)
                 cmocka_unit_test(json_tree_is_read),
                 cmocka_unit_test(canonical_json_is_sorted_and_shortest),
                 cmocka_unit_test(json_writer_places_commas),
+                cmocka_unit_test(a_special_character_is_found_at_every_place),
                 cmocka_unit_test(every_error_has_its_facts),
         };
 

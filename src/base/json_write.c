@@ -221,6 +221,9 @@ static size_t plain_prefix(struct str text)
 
         while (text.len - at >= 8 && !any_is_special(text.ptr + at))
                 at += 8;
+        /* The last eight again, which is quicker than the rest one by one. */
+        if (at > 0 && text.len - at < 8 && !any_is_special(text.ptr + text.len - 8))
+                return text.len;
         while (at < text.len && text.ptr[at] >= ' ' && text.ptr[at] <= '~' && text.ptr[at] != '"' &&
                text.ptr[at] != '\\')
                 at++;
@@ -231,6 +234,17 @@ void json_append_string(struct buf *buf, struct str value)
 {
         size_t plain = plain_prefix(value);
 
+        if (plain == value.len && buf->ptr && !buf->failed && buf->size_bytes - buf->len >= plain + 2) {
+                char *to = buf->ptr + buf->len;
+
+                to[0] = '"';
+                if (plain > 0)
+                        memcpy(to + 1, value.ptr, plain);
+                to[plain + 1] = '"';
+                to[plain + 2] = '\0';
+                buf->len += plain + 2;
+                return;
+        }
         buf_append_char(buf, '"');
         buf_append(buf, value.ptr, plain);
         value = str_slice(value, plain, value.len);

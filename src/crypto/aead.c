@@ -6,6 +6,23 @@
 #include <openssl/evp.h>
 
 #include <limits.h>
+#include <pthread.h>
+
+/* Looking the algorithm up costs more than sealing a short text: once for the process. */
+static pthread_once_t aead_once = PTHREAD_ONCE_INIT;
+static EVP_CIPHER *aead_cipher;
+
+static void aead_fetch(void)
+{
+        aead_cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
+
+/* NULL when OpenSSL has no such cipher; then the first use of it fails. */
+static const EVP_CIPHER *aead_algorithm(void)
+{
+        (void)pthread_once(&aead_once, aead_fetch);
+        return aead_cipher;
+}
 
 static void aead_context_freep(EVP_CIPHER_CTX **context)
 {
@@ -33,7 +50,7 @@ bool aead_seal(struct arena *arena, const uint8_t key[AEAD_KEY_SIZE], const uint
         if (!out || !context)
                 return err_set(err, ERR_NO_MEMORY, "no memory to encrypt");
         int len = 0, rest = 0;
-        if (EVP_EncryptInit_ex2(context, EVP_aes_256_gcm(), key, nonce, NULL) != 1 ||
+        if (EVP_EncryptInit_ex2(context, aead_algorithm(), key, nonce, NULL) != 1 ||
             EVP_EncryptUpdate(context, NULL, &len, aead_bytes(aad), (int)aad.len) != 1 ||
             EVP_EncryptUpdate(context, out, &len, aead_bytes(plain), (int)plain.len) != 1 ||
             EVP_EncryptFinal_ex(context, out + len, &rest) != 1 ||
@@ -56,7 +73,7 @@ bool aead_open(struct arena *arena, const uint8_t key[AEAD_KEY_SIZE], const uint
         unsigned char tag[AEAD_TAG_SIZE];
         memcpy(tag, sealed.ptr + plain_len, AEAD_TAG_SIZE);
         int len = 0, rest = 0;
-        if (EVP_DecryptInit_ex2(context, EVP_aes_256_gcm(), key, nonce, NULL) != 1 ||
+        if (EVP_DecryptInit_ex2(context, aead_algorithm(), key, nonce, NULL) != 1 ||
             EVP_DecryptUpdate(context, NULL, &len, aead_bytes(aad), (int)aad.len) != 1 ||
             EVP_DecryptUpdate(context, out, &len, aead_bytes(sealed), (int)plain_len) != 1 ||
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_SIZE, tag) != 1)

@@ -40,6 +40,11 @@ void tx_on_commit(struct tx *tx, void (*fn)(void *arg), void *arg)
         tx->hooks = hook;
 }
 
+bool tx_tells(const struct tx *tx)
+{
+        return tx->conn->driver->tell != NULL;
+}
+
 void tx_tell(struct tx *tx, struct str message)
 {
         const struct driver *driver = tx->conn->driver;

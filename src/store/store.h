@@ -176,6 +176,8 @@ bool store_is_shared(const struct store *store);
  * itself tells nobody; what this node has to do is for tx_on_commit.
  */
 void tx_tell(struct tx *tx, struct str message);
+/* Whether there is anybody to tell: for who would make a message in vain. */
+bool tx_tells(const struct tx *tx);
 /*
  * Calls fn on a thread of the store for each message of another node; and with
  * STR_NULL when some may have been missed: then everything must be looked at
