@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The roster as the tenant's cell keeps it. */
 #include "approvals/approvals.h"
+#include "approvals/rosters_known.h"
 
 #include "identity/identity.h"
 
@@ -11,7 +12,7 @@ bool approvals_roster(struct tx *tx, struct roster *ret, bool *ret_found, struct
 
         if (!sql_roster_version_last(tx, &row, ret_found, err))
                 return false;
-        if (!*ret_found)
+        if (!*ret_found || rosters_recall(tx_arena(tx), row.envelope, ret))
                 return true;
         /* It was verified when it was put; every executor verifies it again. */
         if (!dsse_parse(tx_arena(tx), row.envelope, &envelope, err) ||
@@ -19,6 +20,7 @@ bool approvals_roster(struct tx *tx, struct roster *ret, bool *ret_found, struct
                 err->code = ERR_INTERNAL;
                 return err_prefix(err, "the stored roster, version %lld", (long long)row.version);
         }
+        rosters_keep(row.envelope, ret);
         return true;
 }
 
