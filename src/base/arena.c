@@ -160,23 +160,32 @@ char *arena_strdup(struct arena *arena, const char *s)
         return copy ? memcpy(copy, s, size) : NULL;
 }
 
-struct str arena_printf(struct arena *arena, const char *format, ...)
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
-        va_list args;
+        va_list again;
         char *text;
         int len;
 
-        va_start(args, format);
-        len = vsnprintf(NULL, 0, format, args);
-        va_end(args);
+        va_copy(again, args);
+        len = vsnprintf(NULL, 0, format, again);
+        va_end(again);
         if (len < 0 || !(text = arena_alloc_bytes(arena, (size_t)len + 1))) {
                 arena->failed = true;
                 return STR_NULL;
         }
-        va_start(args, format);
         (void)vsnprintf(text, (size_t)len + 1, format, args);
-        va_end(args);
         return str_make(text, (size_t)len);
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...)
+{
+        struct str text;
+        va_list args;
+
+        va_start(args, format);
+        text = arena_vprintf(arena, format, args);
+        va_end(args);
+        return text;
 }
 
 struct arena_mark arena_mark(const struct arena *arena)

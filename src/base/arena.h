@@ -54,6 +54,7 @@ char *arena_alloc_bytes(struct arena *arena, size_t size_bytes) MUST_USE;
 struct str arena_str(struct arena *arena, struct str s);
 char *arena_strdup(struct arena *arena, const char *s);
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 /* Marks a point and goes back to it: what was allocated in between is gone. */
 struct arena_mark {

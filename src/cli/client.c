@@ -124,36 +124,36 @@ bool cli_request(struct cli *cli, const char *method, struct str path, struct st
 
 bool cli_get(struct cli *cli, struct cli_reply *ret, struct err *err, const char *path, ...)
 {
+        struct str whole;
         va_list args;
-        char line[1024];
 
         va_start(args, path);
-        vsnprintf(line, sizeof(line), path, args);
+        whole = arena_vprintf(&cli->arena, path, args);
         va_end(args);
-        return cli_request(cli, "GET", str_from(line), STR_NULL, ret, err);
+        return cli_request(cli, "GET", whole, STR_NULL, ret, err);
 }
 
 bool cli_post(struct cli *cli, struct str body, struct cli_reply *ret, struct err *err, const char *path,
               ...)
 {
+        struct str whole;
         va_list args;
-        char line[1024];
 
         va_start(args, path);
-        vsnprintf(line, sizeof(line), path, args);
+        whole = arena_vprintf(&cli->arena, path, args);
         va_end(args);
-        return cli_request(cli, "POST", str_from(line), body, ret, err);
+        return cli_request(cli, "POST", whole, body, ret, err);
 }
 
 bool cli_put(struct cli *cli, struct str body, struct cli_reply *ret, struct err *err, const char *path, ...)
 {
+        struct str whole;
         va_list args;
-        char line[1024];
 
         va_start(args, path);
-        vsnprintf(line, sizeof(line), path, args);
+        whole = arena_vprintf(&cli->arena, path, args);
         va_end(args);
-        return cli_request(cli, "PUT", str_from(line), body, ret, err);
+        return cli_request(cli, "PUT", whole, body, ret, err);
 }
 
 /* "authorization_pending" and the slug "authorization-pending" are one. */
@@ -216,13 +216,13 @@ bool cli_post_form(struct cli *cli, struct str url, struct str form, struct cli_
 bool cli_delete(struct cli *cli, struct err *err, const char *path, ...)
 {
         struct cli_reply reply;
+        struct str whole;
         va_list args;
-        char line[1024];
 
         va_start(args, path);
-        vsnprintf(line, sizeof(line), path, args);
+        whole = arena_vprintf(&cli->arena, path, args);
         va_end(args);
-        return cli_request(cli, "DELETE", str_from(line), STR_NULL, &reply, err);
+        return cli_request(cli, "DELETE", whole, STR_NULL, &reply, err);
 }
 
 /* The page's items, each as canonical JSON, behind those that are there. */

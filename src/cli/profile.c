@@ -274,10 +274,9 @@ bool profile_need_workspace(const struct cli *cli, struct err *err)
 static struct str PRINTF_LIKE(4, 0)
         path_below(struct cli *cli, const char *collection, struct str id, const char *format, va_list args)
 {
-        char rest[1024];
+        struct str rest = arena_vprintf(&cli->arena, format, args);
 
-        (void)vsnprintf(rest, sizeof(rest), format, args);
-        return arena_printf(&cli->arena, "/v1/%s/%.*s/%s", collection, STR_ARG(id), rest);
+        return arena_printf(&cli->arena, "/v1/%s/%.*s/%.*s", collection, STR_ARG(id), STR_ARG(rest));
 }
 
 struct str tenant_path(struct cli *cli, const char *format, ...)

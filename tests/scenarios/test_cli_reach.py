@@ -59,6 +59,10 @@ def test_groups_bindings_roles_and_names(place):
     assert [item["id"] for item in cli.json("subject", "list", "ann")["items"]] == ["ann@example.com"]
     cli.run("subject", "remove", "ann", "user", "ann@example.com")
     assert cli.json("subject", "list", "ann")["items"] == []
+    longest = "é" * 256  # more than a kilobyte in a query
+    cli.run("subject", "add", "ann", "user", longest)
+    cli.run("subject", "remove", "ann", "user", longest)
+    assert cli.json("subject", "list", "ann")["items"] == []
 
 
 def test_keys_and_people_end(place, tmp_path):
