@@ -107,6 +107,14 @@ int64_t clock_now_ms(void)
         return ops->now_ms(ops->data);
 }
 
+int64_t clock_boot_us(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_BOOTTIME, &now);
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int64_t clock_mono_us(void)
 {
         return ops->mono_us(ops->data);

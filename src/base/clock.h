@@ -21,6 +21,8 @@ struct clock_ops {
 
 int64_t clock_now_ms(void);
 int64_t clock_mono_us(void);
+/* The same, and it goes on while the machine sleeps; the system's alone. */
+int64_t clock_boot_us(void);
 
 /* From the kernel; aborts if the kernel cannot give it, since nothing safe can follow. */
 void random_bytes(void *bytes, size_t len);

@@ -63,7 +63,7 @@ static const struct cli_option provider_rotate_options[] = {
         END,
 };
 static const struct cli_option keys_rotate_options[] = {
-        {"alone", NULL, "no other node uses this store now; needed on PostgreSQL"},
+        {"alone", NULL, "do not wait for other nodes of this store; those that run end"},
         {"wait", NULL, "until nothing is under the old key any more, and print how long it took"},
         END,
 };

@@ -13,6 +13,8 @@ static const struct out_column columns[] = {
         {"protected by", "provider", 0},
         {"version", "current", 0},
         {"older version", "previous", 0},
+        {"next version", "next", 0},
+        {"nodes behind", "waiting_for", 0},
         {"wrapped anew", "rewrapped", 0},
         {"cells visited", "cells", 0},
         {"failures", "failures", 0},
@@ -42,7 +44,7 @@ static bool wait_for_end(struct cli *cli, struct cli_reply *reply, struct err *e
 {
         const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
 
-        while (json_get(&reply->json, "previous")) {
+        while (json_get(&reply->json, "previous") || json_get(&reply->json, "next")) {
                 (void)nanosleep(&pause, NULL);
                 if (!cli_get(cli, reply, err, "/v1/platform/root-key"))
                         return false;

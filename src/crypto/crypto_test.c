@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/heap.h"
 #include "crypto/aead.h"
+#include "crypto/courier.h"
 #include "crypto/key_wrap.h"
 #include "crypto/dsse.h"
 #include "crypto/envelope.h"
@@ -384,6 +385,84 @@ static void wrapped_keys_are_the_standards(void **state)
         assert_false(key_wrap(&arena, STR("short"), STR("key"), &wrapped, &err));
 }
 
+static void a_key_opens_where_it_was_sent_and_nowhere_else(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        struct courier *one, *two;
+        struct str sealed, again, key = STR_NULL;
+        static const uint8_t zeros[COURIER_PUBLIC_SIZE];
+
+        assert_true(courier_new(&one, &err) && courier_new(&two, &err));
+        assert_true(courier_seal(&arena, courier_public(one), STR("here 1"),
+                                 STR("a key of 32 bytes, more or less"), &sealed, &err));
+        assert_true(courier_seal(&arena, courier_public(one), STR("here 1"),
+                                 STR("a key of 32 bytes, more or less"), &again, &err));
+        assert_false(str_eq(sealed, again));
+        assert_true(courier_open(&arena, one, STR("here 1"), sealed, &key, &err));
+        assert_true(str_is(key, "a key of 32 bytes, more or less"));
+        assert_false(courier_open(&arena, two, STR("here 1"), sealed, &key, &err));
+        assert_int_equal(err.code, ERR_BAD_SIGNATURE);
+        assert_false(courier_open(&arena, one, STR("here 2"), sealed, &key, &err));
+        for (size_t i = 0; i < sealed.len; i++) {
+                struct str altered = arena_str(&arena, sealed);
+
+                ((char *)(uintptr_t)altered.ptr)[i] ^= 1;
+                assert_false(courier_open(&arena, one, STR("here 1"), altered, &key, &err));
+        }
+        assert_false(courier_open(&arena, one, STR("here 1"), str_slice(sealed, 0, 32), &key, &err));
+        /* A point of small order: RFC 7748 section 6.1. */
+        assert_false(courier_seal(&arena, str_make(zeros, sizeof(zeros)), STR("here 1"), STR("key"), &sealed,
+                                  &err));
+        assert_false(courier_seal(&arena, STR("short"), STR("here 1"), STR("key"), &sealed, &err));
+        courier_free(one);
+        courier_free(two);
+}
+
+static void the_next_key_opens_and_wraps_nothing_before_its_time(void **state)
+{
+        (void)state;
+        ARENA_SCOPED arena;
+        arena_init(&arena, 1 << 20);
+        struct envelope *one, *two;
+        const struct str row[] = {STR("row")};
+        struct str next, wrapped, secret;
+        char id[ENVELOPE_KEY_ID_SIZE], other[ENVELOPE_KEY_ID_SIZE];
+
+        assert_true(envelope_open_ephemeral(&one, &err) && envelope_open_ephemeral(&two, &err));
+        envelope_key_id(one, 1, id);
+        envelope_key_id(two, 1, other);
+        assert_int_equal(strlen(id), ENVELOPE_KEY_ID_SIZE - 1);
+        assert_string_not_equal(id, other);
+        assert_false(envelope_promote(one, &err));
+        assert_true(envelope_stage_new(one, &err));
+        assert_false(envelope_stage_new(one, &err));
+        assert_int_equal(err.code, ERR_CONFLICT);
+        assert_int_equal(envelope_next_version(one), 2);
+        assert_true(envelope_copy_next(one, &arena, &next, &err));
+        assert_false(envelope_stage(two, 1, next, &err));
+        assert_true(envelope_stage(two, 2, next, &err));
+        assert_true(envelope_wrap(two, &arena, row, 1, STR("secret"), &wrapped, &err));
+        assert_int_equal(envelope_version_of(wrapped), 1);
+        assert_true(envelope_promote(one, &err));
+        assert_int_equal(envelope_current_version(one), 2);
+        assert_int_equal(envelope_previous_version(one), 1);
+        assert_true(envelope_wrap(one, &arena, row, 1, STR("secret"), &wrapped, &err));
+        assert_int_equal(envelope_version_of(wrapped), 2);
+        assert_true(envelope_unwrap(two, &arena, row, 1, wrapped, &secret, &err));
+        assert_true(envelope_unstage(two, &err));
+        assert_false(envelope_unwrap(two, &arena, row, 1, wrapped, &secret, &err));
+        /* A node that others may count as gone wraps nothing; it opens what there is. */
+        envelope_lease(one, 1);
+        assert_false(envelope_is_current(one, wrapped));
+        assert_true(envelope_unwrap(one, &arena, row, 1, wrapped, &secret, &err));
+        assert_false(envelope_wrap(one, &arena, row, 1, STR("secret"), &wrapped, &err));
+        assert_int_equal(err.code, ERR_STORE_BUSY);
+        envelope_free(one);
+        envelope_free(two);
+}
+
 static void secret_memory_is_zeroed_and_large_enough(void **state)
 {
         (void)state;
@@ -430,6 +509,8 @@ int main(void)
                 cmocka_unit_test(derived_keys_differ_by_purpose_and_stay_the_same),
                 cmocka_unit_test(altered_ciphertext_leaves_no_plain_text),
                 cmocka_unit_test(wrapped_keys_are_the_standards),
+                cmocka_unit_test(a_key_opens_where_it_was_sent_and_nowhere_else),
+                cmocka_unit_test(the_next_key_opens_and_wraps_nothing_before_its_time),
                 cmocka_unit_test(secret_memory_is_zeroed_and_large_enough),
         };
         return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);

@@ -18,23 +18,26 @@
 
 #define ENVELOPE_HEADER STR("countersign-root-key v1")
 
-enum { ENVELOPE_KEYS_MAX = 2, ENVELOPE_FILE_MAX = 16384, ENVELOPE_PATH_MAX = 4096 };
+enum { ENVELOPE_KEYS_MAX = 3, ENVELOPE_FILE_MAX = 16384, ENVELOPE_PATH_MAX = 4096 };
 
 struct envelope_key {
         uint32_t version; /* from 1; 0 is none */
         uint8_t bytes[AEAD_KEY_SIZE];
 };
 
-/* What the file holds. keys[0] is the current one, keys[1] the previous one, if any. */
+enum { CURRENT, PREVIOUS, NEXT };
+
+/* What the file holds. */
 struct envelope_ring {
         struct envelope_key keys[ENVELOPE_KEYS_MAX];
-        struct envelope_key derive[ENVELOPE_KEYS_MAX];
+        struct envelope_key derive[ENVELOPE_KEYS_MAX]; /* the last one is never used */
 };
 
 /* In secret memory, whole. */
 struct envelope {
         pthread_rwlock_t lock; /* guards the ring */
         struct envelope_ring ring;
+        _Atomic int64_t lease_us;     /* envelope_lease */
         struct root_key *root;        /* borrowed; NULL: the file's mode protects it */
         char path[ENVELOPE_PATH_MAX]; /* "": only in memory */
 };
@@ -89,6 +92,7 @@ static bool envelope_new(struct root_key *root, const char *path, struct envelop
                 return err_set(err, ERR_NO_MEMORY, "no memory for the root key");
         pthread_rwlock_init(&envelope->lock, NULL);
         envelope->root = root;
+        envelope->lease_us = INT64_MAX;
         memcpy(envelope->path, path, strlen(path) + 1);
         *ret = envelope;
         return true;
@@ -133,6 +137,8 @@ static struct envelope_key *envelope_place(struct envelope_ring *ring, struct st
                 return &ring->keys[0];
         if (str_is(name, "previous") && ring->keys[0].version != 0 && ring->keys[1].version == 0)
                 return &ring->keys[1];
+        if (str_is(name, "next") && ring->keys[CURRENT].version != 0 && ring->keys[NEXT].version == 0)
+                return &ring->keys[NEXT];
         if (str_is(name, "derive") && ring->keys[0].version != 0)
                 return ring->derive[0].version == 0   ? &ring->derive[0]
                        : ring->derive[1].version == 0 ? &ring->derive[1]
@@ -165,11 +171,12 @@ static bool envelope_parse_text(struct envelope *envelope, struct str text, stru
                 struct envelope_key *place;
                 if (!str_cut(&rest, '\n', &line) || !str_cut(&line, ' ', &name) ||
                     !(place = envelope_place(ring, name)))
-                        return err_set(err, ERR_CONFIG, "its lines are not current, previous, derive");
+                        return err_set(err, ERR_CONFIG, "its lines are not current, previous, next, derive");
                 if (!envelope_parse_key(envelope, &arena, line, place, err))
                         return false;
         }
-        if (ring->keys[0].version == 0 || ring->keys[0].version == ring->keys[1].version)
+        if (ring->keys[0].version == 0 || ring->keys[0].version == ring->keys[1].version ||
+            ring->keys[CURRENT].version == ring->keys[NEXT].version)
                 return err_set(err, ERR_CONFIG, "it has no current key, or one version twice");
         if (ring->derive[0].version == 0)
                 memcpy(ring->derive, ring->keys, sizeof(ring->derive));
@@ -208,6 +215,7 @@ static bool envelope_format(const struct envelope *envelope, const struct envelo
         buf_append_char(text, '\n');
         return envelope_format_key(envelope, &arena, text, "current", &ring->keys[0], err) &&
                envelope_format_key(envelope, &arena, text, "previous", &ring->keys[1], err) &&
+               envelope_format_key(envelope, &arena, text, "next", &ring->keys[NEXT], err) &&
                envelope_format_key(envelope, &arena, text, "derive", &ring->derive[0], err) &&
                envelope_format_key(envelope, &arena, text, "derive", &ring->derive[1], err) &&
                buf_check(text, "the root key file", err);
@@ -385,20 +393,114 @@ bool envelope_rotate_file(const char *path, struct err *err)
         return envelope_push(&envelope->ring, err) && envelope_replace(envelope, &envelope->ring, err);
 }
 
-uint32_t envelope_previous_version(const struct envelope *envelope)
+static uint32_t envelope_version_at(const struct envelope *envelope, int place)
 {
         pthread_rwlock_rdlock(envelope_lock(envelope));
-        uint32_t version = envelope->ring.keys[1].version;
+        uint32_t version = envelope->ring.keys[place].version;
         pthread_rwlock_unlock(envelope_lock(envelope));
         return version;
 }
 
+uint32_t envelope_previous_version(const struct envelope *envelope)
+{
+        return envelope_version_at(envelope, PREVIOUS);
+}
+
+uint32_t envelope_next_version(const struct envelope *envelope)
+{
+        return envelope_version_at(envelope, NEXT);
+}
+
 uint32_t envelope_current_version(const struct envelope *envelope)
 {
-        pthread_rwlock_rdlock(envelope_lock(envelope));
-        uint32_t version = envelope->ring.keys[0].version;
-        pthread_rwlock_unlock(envelope_lock(envelope));
-        return version;
+        return envelope_version_at(envelope, CURRENT);
+}
+
+/* ---- with other nodes ---------------------------------------------------------------------------- */
+
+static bool envelope_put_next(struct envelope *envelope, const struct envelope_key *next, struct err *err)
+{
+        struct envelope_ring ring = envelope->ring;
+        ring.keys[NEXT] = *next;
+        bool ok = envelope_replace(envelope, &ring, err);
+        secret_wipe(&ring, sizeof(ring));
+        return ok;
+}
+
+bool envelope_stage_new(struct envelope *envelope, struct err *err)
+{
+        _cleanup_(envelope_key_wipe) struct envelope_key next = {0};
+        if (envelope_previous_version(envelope) != 0 || envelope_next_version(envelope) != 0)
+                return err_set(err, ERR_CONFLICT, "the last rotation of the root key goes on");
+        next.version = envelope_current_version(envelope) + 1;
+        random_bytes(next.bytes, AEAD_KEY_SIZE);
+        return envelope_put_next(envelope, &next, err);
+}
+
+bool envelope_stage(struct envelope *envelope, uint32_t version, struct str key, struct err *err)
+{
+        _cleanup_(envelope_key_wipe) struct envelope_key next = {.version = version};
+        if (version <= envelope_current_version(envelope) || key.len != AEAD_KEY_SIZE)
+                return err_set(err, ERR_CONFLICT, "root key version %u cannot come next", version);
+        memcpy(next.bytes, key.ptr, AEAD_KEY_SIZE);
+        return envelope_put_next(envelope, &next, err);
+}
+
+bool envelope_unstage(struct envelope *envelope, struct err *err)
+{
+        const struct envelope_key none = {0};
+        return envelope_next_version(envelope) == 0 || envelope_put_next(envelope, &none, err);
+}
+
+bool envelope_promote(struct envelope *envelope, struct err *err)
+{
+        struct envelope_ring ring = envelope->ring;
+        bool ok = (ring.keys[NEXT].version != 0 && ring.keys[PREVIOUS].version == 0) ||
+                  err_set(err, ERR_CONFLICT, "there is no next root key, or the last rotation goes on");
+        if (ok) {
+                ring.keys[PREVIOUS] = ring.keys[CURRENT];
+                ring.keys[CURRENT] = ring.keys[NEXT];
+                secret_wipe(&ring.keys[NEXT], sizeof(ring.keys[NEXT]));
+                ok = envelope_replace(envelope, &ring, err);
+        }
+        secret_wipe(&ring, sizeof(ring));
+        return ok;
+}
+
+bool envelope_copy_next(const struct envelope *envelope, struct arena *arena, struct str *ret_key,
+                        struct err *err)
+{
+        _cleanup_(envelope_key_wipe) struct envelope_key next = {0};
+        if (!envelope_take(envelope, false, envelope_next_version(envelope), &next) ||
+            next.version != envelope_next_version(envelope))
+                return err_set(err, ERR_CONFLICT, "there is no next root key");
+        *ret_key = arena_str(arena, str_make(next.bytes, AEAD_KEY_SIZE));
+        return arena_check(arena, err);
+}
+
+void envelope_key_id(const struct envelope *envelope, uint32_t version, char ret[ENVELOPE_KEY_ID_SIZE])
+{
+        _cleanup_(envelope_key_wipe) struct envelope_key found = {0};
+        char hex[SHA256_HEX_SIZE];
+        struct sha256 mac;
+        ret[0] = '\0';
+        if (version == 0 || !envelope_take(envelope, false, version, &found))
+                return;
+        hmac_sha256(str_make(found.bytes, AEAD_KEY_SIZE), STR("countersign/root-key-id"), &mac);
+        sha256_format(&mac, hex);
+        memcpy(ret, hex, ENVELOPE_KEY_ID_SIZE - 1);
+        ret[ENVELOPE_KEY_ID_SIZE - 1] = '\0';
+}
+
+void envelope_lease(struct envelope *envelope, int64_t until_us)
+{
+        envelope->lease_us = until_us;
+}
+
+static bool envelope_may_wrap(const struct envelope *envelope)
+{
+        int64_t until_us = envelope->lease_us;
+        return until_us == INT64_MAX || clock_boot_us() < until_us;
 }
 
 /* ---- wrapping ---------------------------------------------------------------------------------- */
@@ -410,13 +512,17 @@ uint32_t envelope_version_of(struct str wrapped)
 
 bool envelope_is_current(const struct envelope *envelope, struct str wrapped)
 {
-        return sealed_version(SEALED_BY_ROOT, wrapped) == envelope_current_version(envelope);
+        return sealed_version(SEALED_BY_ROOT, wrapped) == envelope_current_version(envelope) &&
+               envelope_may_wrap(envelope);
 }
 
 bool envelope_wrap(const struct envelope *envelope, struct arena *arena, const struct str *row,
                    size_t row_count, struct str secret, struct str *ret_wrapped, struct err *err)
 {
         _cleanup_(envelope_key_wipe) struct envelope_key current = {0};
+        if (!envelope_may_wrap(envelope))
+                return err_set(err, ERR_STORE_BUSY,
+                               "this node has not heard for too long which root key the others use");
         (void)envelope_take(envelope, false, 0, &current);
         const struct sealed_key key = {SEALED_BY_ROOT, current.version, current.bytes};
         return sealed_make(arena, &key, row, row_count, secret, ret_wrapped, err);

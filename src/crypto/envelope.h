@@ -15,13 +15,15 @@
  *   countersign-root-key v1
  *   current 2 <base64 of 32 bytes>
  *   previous 1 <base64 of 32 bytes>
+ *   next 3 <base64 of 32 bytes>
  *   derive 1 <base64 of 32 bytes>
  *
  * When a token or a service protects it (crypto/root_key.h), the first line ends
  * with that provider's name, and the base64 is of what the provider has wrapped.
  *
  * `previous` stands while something is still under it: from envelope_rotate to
- * envelope_retire. `derive` is what keyed hashes are made with; it is made once
+ * envelope_retire. `next` opens, and wraps nothing until envelope_promote: by then
+ * every node that shares a store must have it. `derive` is what keyed hashes are made with; it is made once
  * and survives every rotation and every change of provider. (A file without it,
  * of an earlier version, derived from its root keys: they become its `derive`.)
  *
@@ -57,6 +59,32 @@ bool envelope_rotate_file(const char *path, struct err *err) MUST_USE;
 bool envelope_rotate(struct envelope *envelope, struct err *err) MUST_USE;
 /* Nothing is under the previous key any more: it is erased from file and memory. */
 bool envelope_retire(struct envelope *envelope, struct err *err) MUST_USE;
+
+/* A new next key, durable when it returns. CONFLICT while there is a previous or a next one. */
+bool envelope_stage_new(struct envelope *envelope, struct err *err) MUST_USE;
+/* The same with the key that another node has made, 32 bytes; in the place of another next one. */
+bool envelope_stage(struct envelope *envelope, uint32_t version, struct str key, struct err *err) MUST_USE;
+/* The next one goes; nothing can be under it. Nothing happens when there is none. */
+bool envelope_unstage(struct envelope *envelope, struct err *err) MUST_USE;
+/* The next one becomes the current, and that the previous. CONFLICT without a next one. */
+bool envelope_promote(struct envelope *envelope, struct err *err) MUST_USE;
+/* A copy of the next key, to be sent to another node. In the arena: a zeroing one. */
+bool envelope_copy_next(const struct envelope *envelope, struct arena *arena, struct str *ret_key,
+                        struct err *err) MUST_USE;
+/* 0: there is none. */
+uint32_t envelope_next_version(const struct envelope *envelope);
+/*
+ * What tells a key from any other, also from one of the same version: a MAC under
+ * it, in hex; "" without such a version. It says nothing of the key.
+ */
+enum { ENVELOPE_KEY_ID_SIZE = 33 };
+void envelope_key_id(const struct envelope *envelope, uint32_t version, char ret[ENVELOPE_KEY_ID_SIZE]);
+/*
+ * Nothing is wrapped after this time of clock_boot_us: then other nodes may count
+ * this one as gone, and may have erased its key. INT64_MAX, as at the start: for ever.
+ */
+void envelope_lease(struct envelope *envelope, int64_t until_us);
+
 /* 0: there is none. */
 uint32_t envelope_previous_version(const struct envelope *envelope);
 /* "file", or the name of what protects it. */

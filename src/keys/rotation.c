@@ -6,6 +6,7 @@
 #include "base/test_hooks.h"
 #include "crypto/envelope.h"
 #include "keys/keys_sql.h"
+#include "keys/rotation_nodes.h"
 #include "keys/tenant_keys.h"
 #include "log/log.h"
 
@@ -14,16 +15,20 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { BATCH = 256, PAGE = 256, RETRY_S = 1, SCRATCH_BYTES = 8 << 20 };
+enum { BATCH = 256, PAGE = 256, RETRY_MS = 1000, SCRATCH_BYTES = 8 << 20 };
 
 struct rotation {
         struct store *store;
         struct envelope *envelope;
+        struct root_nodes *nodes; /* NULL: the store is this process's alone */
         pthread_t thread;
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t changed;
         bool stopping, kicked;
         int64_t keys, cells, failures;
+        /* The thread's own, during a round: where regions that were gone through are noted. */
+        struct root_regions *regions;
+        struct arena *regions_arena;
 };
 
 static bool is_stopping(struct rotation *rotation)
@@ -101,12 +106,28 @@ static bool page_work(struct tx *tx, void *arg, struct err *err)
         return true;
 }
 
+static void note_region(struct rotation *rotation, struct str region)
+{
+        struct root_regions *regions = rotation->regions;
+
+        if (!regions)
+                return;
+        for (size_t i = 0; i < regions->count; i++)
+                if (str_eq(regions->names[i], region))
+                        return;
+        /* More than fit are done by the next round, which finds nothing else to do. */
+        if (regions->count < sizeof(regions->names) / sizeof(regions->names[0]))
+                regions->names[regions->count++] = arena_str(rotation->regions_arena, region);
+}
+
 static void count_visit(struct rotation *rotation, const struct cell_ref *cell, bool ok,
                         const struct err *err)
 {
         /* A tenant that is being made, or a region that another node serves: nothing of ours is there. */
         bool failed = !ok && err->code != ERR_NOT_FOUND;
 
+        if (ok)
+                note_region(rotation, cell->region);
         if (failed)
                 log_line(LOG_WARN, "keys could not be wrapped anew; it will be tried again",
                          LOG_STR("tenant", cell->tenant), LOG_C("why", err->message));
@@ -134,8 +155,11 @@ static bool go_round(struct rotation *rotation, struct err *err)
                 arena_reset(arena);
                 if (!store_read(rotation->store, &CELL_DIRECTORY, arena, page_work, &page, err))
                         return false;
-                for (size_t i = 0; i < page.count && !is_stopping(rotation); i++)
+                for (size_t i = 0; i < page.count && !is_stopping(rotation); i++) {
+                        if (rotation->nodes && !root_nodes_beat(rotation->nodes, err))
+                                return false;
                         count_visit(rotation, &page.cells[i], visit(rotation, &page.cells[i], err), err);
+                }
                 if (page.count > 0) {
                         page.after_tenant = page.cells[page.count - 1].tenant;
                         page.after_region = page.cells[page.count - 1].region;
@@ -159,15 +183,19 @@ static bool finish(struct rotation *rotation, struct err *err)
         return true;
 }
 
-static void wait_for_work(struct rotation *rotation, bool again)
+/* -1: until something is to be done. */
+static void wait_for_work(struct rotation *rotation, int64_t pause_ms)
 {
         struct timespec until;
 
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += RETRY_S;
+        until.tv_sec += pause_ms / 1000;
+        until.tv_nsec += pause_ms % 1000 * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&rotation->lock);
         while (!rotation->stopping && !rotation->kicked) {
-                if (!again)
+                if (pause_ms < 0)
                         pthread_cond_wait(&rotation->changed, &rotation->lock);
                 else if (pthread_cond_timedwait(&rotation->changed, &rotation->lock, &until) == ETIMEDOUT)
                         break;
@@ -187,9 +215,46 @@ static void *rotation_main(void *arg)
                 if (envelope_previous_version(rotation->envelope) != 0)
                         again = !finish(rotation, &err);
                 if (!is_stopping(rotation))
-                        wait_for_work(rotation, again);
+                        wait_for_work(rotation, again ? RETRY_MS : -1);
         }
         return NULL;
+}
+
+/* ---- with other nodes ---------------------------------------------------------------------------- */
+
+static bool round_for_nodes(void *arg, struct arena *arena, struct root_regions *ret, struct err *err)
+{
+        struct rotation *rotation = arg;
+        bool ok;
+
+        rotation->regions = ret;
+        rotation->regions_arena = arena;
+        ok = go_round(rotation, err) && arena_check(arena, err);
+        rotation->regions = NULL;
+        return ok;
+}
+
+static void *rotation_main_shared(void *arg)
+{
+        struct rotation *rotation = arg;
+        struct err err;
+
+        while (!is_stopping(rotation)) {
+                unsigned pause_ms = RETRY_MS;
+
+                if (!root_nodes_step(rotation->nodes, &pause_ms, &err) && !is_stopping(rotation))
+                        log_line(LOG_WARN, "the rotation of the root key could not go on; it is tried again",
+                                 LOG_C("why", err.message));
+                wait_for_work(rotation, pause_ms);
+        }
+        return NULL;
+}
+
+static bool join_others(struct rotation *rotation, struct err *err)
+{
+        const struct root_nodes_owner owner = {rotation, round_for_nodes};
+
+        return root_nodes_join(rotation->store, rotation->envelope, &owner, &rotation->nodes, err);
 }
 
 /* ---- the doors --------------------------------------------------------------------------------- */
@@ -205,7 +270,14 @@ bool rotation_start(struct store *store, struct envelope *envelope, struct rotat
         rotation->envelope = envelope;
         pthread_mutex_init(&rotation->lock, NULL);
         pthread_cond_init(&rotation->changed, NULL);
-        if (pthread_create(&rotation->thread, NULL, rotation_main, rotation) != 0) {
+        /* A next key is left where a store of several nodes became one's own: nothing is under it. */
+        if (store_is_shared(store) ? !join_others(rotation, err) : !envelope_unstage(envelope, err)) {
+                heap_free(rotation);
+                return false;
+        }
+        if (pthread_create(&rotation->thread, NULL, rotation->nodes ? rotation_main_shared : rotation_main,
+                           rotation) != 0) {
+                root_nodes_leave(rotation->nodes);
                 heap_free(rotation);
                 return err_set(err, ERR_SYSTEM, "no thread for the rotation of keys");
         }
@@ -222,15 +294,17 @@ void rotation_stop(struct rotation *rotation)
         pthread_cond_broadcast(&rotation->changed);
         pthread_mutex_unlock(&rotation->lock);
         pthread_join(rotation->thread, NULL);
+        root_nodes_leave(rotation->nodes);
         pthread_cond_destroy(&rotation->changed);
         pthread_mutex_destroy(&rotation->lock);
         heap_free(rotation);
 }
 
-bool rotation_begin(struct rotation *rotation, struct err *err)
+bool rotation_begin(struct rotation *rotation, bool alone, struct err *err)
 {
         test_step("before the new root key is written");
-        if (!envelope_rotate(rotation->envelope, err))
+        if (rotation->nodes ? !root_nodes_begin(rotation->nodes, alone, err)
+                            : !envelope_rotate(rotation->envelope, err))
                 return false;
         test_step("after the new root key is written");
         pthread_mutex_lock(&rotation->lock);
@@ -248,5 +322,7 @@ void rotation_status(struct rotation *rotation, struct rotation_status *ret)
         pthread_mutex_unlock(&rotation->lock);
         ret->current = envelope_current_version(rotation->envelope);
         ret->previous = envelope_previous_version(rotation->envelope);
+        ret->next = envelope_next_version(rotation->envelope);
+        ret->waiting = rotation->nodes ? root_nodes_waiting(rotation->nodes) : 0;
         ret->provider = envelope_provider(rotation->envelope);
 }

@@ -3,7 +3,6 @@
 #include "api/api_handlers.h"
 #include "api/services.h"
 #include "keys/rotation.h"
-#include "store/store.h"
 
 static void status_to_api(struct request *req, struct api_root_key *out)
 {
@@ -15,6 +14,10 @@ static void status_to_api(struct request *req, struct api_root_key *out)
                 .current = status.current,
                 .has_previous = status.previous != 0,
                 .previous = status.previous,
+                .has_next = status.next != 0,
+                .next = status.next,
+                .has_waiting_for = status.next != 0 || status.previous != 0,
+                .waiting_for = status.waiting,
                 .rewrapped = status.keys,
                 .cells = status.cells,
                 .failures = status.failures,
@@ -32,6 +35,7 @@ FIBER_FN bool root_key_get(struct request *req, const struct api_root_key_get_in
 
 struct begin {
         struct rotation *rotation;
+        bool alone;
         bool ok;
         struct err err;
 };
@@ -41,24 +45,23 @@ static void begin_offloaded(void *arg)
 {
         struct begin *begin = arg;
 
-        begin->ok = rotation_begin(begin->rotation, &begin->err);
+        begin->ok = rotation_begin(begin->rotation, begin->alone, &begin->err);
 }
 
 FIBER_FN bool root_key_rotate(struct request *req, const struct api_root_key_rotate_in *in,
                               struct api_root_key *out, struct err *err)
 {
-        struct begin begin = {.rotation = req->services->rotation};
+        struct begin begin = {.rotation = req->services->rotation,
+                              .alone = in->body.has_alone && in->body.alone};
 
-        if (store_is_shared(req->services->store) && !(in->body.has_alone && in->body.alone))
-                return err_set_at(err, ERR_CONFLICT, "/alone",
-                                  "other nodes may use this store, and would not know the new key: stop "
-                                  "them, rotate here with `alone`, and give them the new key file");
         fiber_offload(begin_offloaded, &begin);
         if (!begin.ok) {
                 *err = begin.err;
                 return false;
         }
         status_to_api(req, out);
-        request_log_detail(req, "version", arena_printf(req->arena, "%lld", (long long)out->current));
+        request_log_detail(
+                req, "version",
+                arena_printf(req->arena, "%lld", (long long)(out->has_next ? out->next : out->current)));
         return true;
 }

@@ -201,7 +201,7 @@ def test_every_table_of_the_schema_is_moved(stores):
 
 
 # Tables of the directory whose rows belong to no tenant, and stay where they are.
-NOT_A_TENANTS = {"node", "node_cell", "platform_policy", "rate_bucket"}
+NOT_A_TENANTS = {"node", "node_cell", "platform_policy", "rate_bucket", "root_node", "root_region", "root_rotation"}
 
 
 def test_a_running_node_looks_after_what_arrives(stores):
