@@ -107,11 +107,19 @@ static FIBER_FN bool resolve(struct request *req, struct submit *submit, struct 
         return true;
 }
 
-static void fill_policy(struct submit *submit, struct statement *statement)
+/* What decided, and where it stands: "three-agree (tenant house@1.0.0)". */
+static struct str full_rule(struct arena *arena, const struct policy_decision *decision)
+{
+        return decision->where.len == 0 ? decision->rule
+                                        : arena_printf(arena, "%.*s (%.*s)", STR_ARG(decision->rule),
+                                                       STR_ARG(decision->where));
+}
+
+static void fill_policy(struct request *req, struct submit *submit, struct statement *statement)
 {
         const struct policy_decision *decision = &submit->decision;
 
-        statement->rule = decision->rule;
+        statement->rule = full_rule(req->arena, decision);
         statement->policy = decision->digest;
         statement->decisions = decision->decisions;
         statement->role_count = decision->role_count;
@@ -153,7 +161,7 @@ static bool freeze(struct request *req, struct submit *submit, struct err *err)
         };
         statement->expires_ms = statement->created_ms + submit->lasts_ms;
         fill_target(submit, statement);
-        fill_policy(submit, statement);
+        fill_policy(req, submit, statement);
         if (!statement_build(req->arena, statement, &submit->action.bytes, err))
                 return false;
         /* What every executor would refuse is not put before anybody. */
@@ -181,6 +189,7 @@ static bool record(struct request *req, void *arg, struct err *err)
         if (req->principal.kind != PRINCIPAL_AGENT)
                 request_log_detail(req, "operation", submit->statement.operation);
         request_log_detail(req, "rule", submit->statement.rule);
+        request_log_detail(req, "reason", submit->decision.reason);
         action_changed(req, &action, "action.submitted");
         return action_to_api(req, &action, submit->out, err);
 }

@@ -8,6 +8,7 @@
 
 enum {
         NAME_MAX_BYTES = 128,
+        RULE_MAX_BYTES = 256, /* with the layer, and the policy with its version */
         REQUESTER_NAME_MAX_BYTES = 400,
         TARGET_NAME_MAX_BYTES = 512,
         FACT_MAX_BYTES = 1024
@@ -261,7 +262,7 @@ bool statement_parse(struct arena *arena, struct str bytes, struct statement *re
                fields_id(&fields, "tenant", "ten", &ret->tenant, err) &&
                fields_id(&fields, "workspace", "wsp", &ret->workspace, err) &&
                parse_what(&fields, ret, err) && parse_requester(&fields, ret, err) &&
-               fields_text(&fields, "rule", 1, NAME_MAX_BYTES, &ret->rule, err) &&
+               fields_text(&fields, "rule", 1, RULE_MAX_BYTES, &ret->rule, err) &&
                (!fields_has(&fields, "requirement") || parse_requirement(&fields, ret, err)) &&
                fields_sha256(&fields, "policy", &ret->policy, err) && parse_when(arena, &fields, ret, err);
 }

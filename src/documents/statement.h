@@ -44,7 +44,7 @@ struct statement {
 
         struct str requester_id, requester_kind, requester_name;
 
-        struct str rule;
+        struct str rule;    /* "three-agree (tenant house@1.0.0)" */
         unsigned decisions; /* 0: the member `requirement` is absent; else 1 to 16 */
         unsigned role_count;
         struct str roles[STATEMENT_ROLES_MAX];

@@ -315,6 +315,20 @@ static struct str or_words(struct str text, const char *words)
         return text.len > 0 ? text : str_from(words);
 }
 
+/* Rules are shared by all who decide; which document one is of says only the set. */
+static struct str where_is(const struct policy_set *set, const struct policy_rule *rule, struct arena *arena)
+{
+        for (unsigned layer = 0; layer < POLICY_LAYERS; layer++)
+                for (unsigned i = 0; i < set->counts[layer]; i++) {
+                        const struct policy_document *document = set->documents[layer][i];
+
+                        if (rule >= document->rules && rule < document->rules + document->rule_count)
+                                return arena_printf(arena, "%s %.*s@%.*s", layer_names[layer],
+                                                    STR_ARG(document->name), STR_ARG(document->version));
+                }
+        return STR("");
+}
+
 static void say_rule(const struct policy_rule *rule, const char *otherwise, struct policy_decision *ret)
 {
         ret->rule = rule->name;
@@ -328,6 +342,7 @@ static void say_denied(const struct verdict verdicts[POLICY_LAYERS], const struc
         for (unsigned layer = 0; layer < POLICY_LAYERS; layer++)
                 if (verdicts[layer].forbid) {
                         say_rule(verdicts[layer].forbid, "A rule forbids it.", ret);
+                        ret->where = where_is(set, verdicts[layer].forbid, arena);
                         return;
                 }
         ret->rule = STR("default-deny");
@@ -339,6 +354,7 @@ static void say_denied(const struct verdict verdicts[POLICY_LAYERS], const struc
 
                         if (text.ptr)
                                 ret->reason = text;
+                        ret->where = str_from(layer_names[layer]);
                         return;
                 }
 }
@@ -382,7 +398,7 @@ void policy_decide(const struct policy_set *set, const struct policy_input *inpu
         const struct policy_rule *require = NULL;
         bool denied = set->counts[POLICY_PLATFORM] == 0;
 
-        *ret = (struct policy_decision){.digest = str_from(set->digest)};
+        *ret = (struct policy_decision){.where = STR(""), .digest = str_from(set->digest)};
         if (ret_explanation)
                 begin_explanation(set, arena, ret_explanation);
         for (unsigned layer = 0; layer < POLICY_LAYERS; layer++) {
@@ -402,19 +418,23 @@ void policy_decide(const struct policy_set *set, const struct policy_input *inpu
                 if (verdict->require && (!require || verdict->require->decisions > require->decisions))
                         require = verdict->require;
         }
-        if (denied)
+        if (denied) {
                 say_denied(verdicts, set, arena, ret);
-        else if (require || input->operation->effect != EFFECT_READS)
+        } else if (require || input->operation->effect != EFFECT_READS) {
                 say_required(require, ret);
-        else {
+                if (require)
+                        ret->where = where_is(set, require, arena);
+        } else {
                 ret->verdict = POLICY_ALLOW;
                 say_rule(verdicts[POLICY_PLATFORM].permit, "It is permitted.", ret);
+                ret->where = where_is(set, verdicts[POLICY_PLATFORM].permit, arena);
         }
 }
 
 void policy_decision_keep(struct arena *arena, struct policy_decision *decision)
 {
         decision->rule = arena_str(arena, decision->rule);
+        decision->where = arena_str(arena, decision->where);
         decision->reason = arena_str(arena, decision->reason);
         decision->digest = arena_str(arena, decision->digest);
         for (unsigned i = 0; i < decision->role_count; i++)

@@ -52,6 +52,8 @@ enum { POLICY_ROLES_MAX = 8, POLICY_DECISIONS_MAX = 16, POLICY_DOCUMENTS_MAX = 8
 struct policy_decision {
         enum policy_verdict verdict;
         struct str rule;    /* the name of the rule that decided */
+        struct str where;   /* where it stands: "tenant house@1.0.0"; a layer that permits nothing: "tenant";
+                               or "" */
         struct str reason;  /* one sentence for people */
         unsigned decisions; /* POLICY_REQUIRE: 1 to 16; else 0 */
         unsigned role_count;

@@ -140,7 +140,8 @@ def test_a_database_that_cannot_prove_who_it_is_is_refused(tls_postgres, authori
 
 def test_the_host_that_answers_is_found(tls_postgres, authority, tmp_path):
     """The first of the URL's hosts is down."""
-    url = tls_postgres.over_tls(tls_postgres.name, authority.file, before=f"localhost:{free_port()},")
+    name = tls_postgres.migrated(harness.binary())
+    url = tls_postgres.over_tls(name, authority.file, before=f"localhost:{free_port()},")
     server, why = starts(tmp_path / "server", url)
     assert server, why
     server.kill()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies: written, tried, put into force layer by layer, protected, explained."""
+import base64
+import json
 import time
 
 import pytest
@@ -152,6 +154,29 @@ def test_a_lower_layer_tightens_and_never_loosens(tenant, api):
     assert api.ok("POST", f"{tenant.place}/policy-explanations", {
         "environment": "control-plane", "connector": "countersign", "operation": "policy.deactivate",
         "target": "def_" + "0" * 26, "parameters": {"layer": "workspace"}})["verdict"] == "require"
+
+
+def test_what_decided_stays_with_the_action(tenant, api):
+    """Which rule, of which policy, in which layer: signed, shown, and logged."""
+    activate(tenant, published(tenant, policy(THREE, name="of-all")), layer="tenant")
+    activate(tenant, published(tenant, policy(NO_REMOVAL, name="here", version="1.2.0")))
+    executor = harness.HandExecutor(tenant, "test").answer_resolutions()
+    asked = tenant.admin.submit("container.remove")
+    full = "three-agree (tenant of-all@1.0.0)"
+    assert (asked["rule"], asked["requirement"]["rule"], asked["requirement"]["decisions"]) == (full, full, 3)
+    assert json.loads(base64.b64decode(asked["statement"]))["rule"] == full
+    shown = tenant.admin.action(asked["id"])
+    assert shown["rule"] == full and {"label": "Rule", "value": full} in shown["rendering"]
+    refused = tenant.admin.submit("container.remove", environment="prd")
+    assert refused["state"] == "denied"
+    assert refused["rule"] == "nothing-goes (workspace here@1.2.0)"
+    read = tenant.admin.submit("container.list", target=None)
+    assert read["state"] != "denied" and read["rule"].endswith("(platform built-in@1.0.0)"), read["rule"]
+    executor.close()
+    details = [event["unmapped"] for event in tenant.log_entries() if event["api"]["operation"] == "action.submit"]
+    said = [(detail["rule"], detail["reason"]) for detail in details]
+    assert ("nothing-goes (workspace here@1.2.0)", "Nothing is removed here.") in said, said
+    assert full in [rule for rule, _ in said]
 
 
 def test_an_explanation_has_the_values_that_rules_saw(tenant):
