@@ -209,9 +209,9 @@ def test_changes_ask_for_a_fresh_factor(place, later):
 # ---- passkeys
 
 
-def test_a_passkey_is_removed_on_the_page(place):
-    local, other = Local(place), Local(place)
-    browsers = [signed_in(local), signed_in(other)]
+def test_a_passkey_is_removed_on_the_page(server, place):
+    local, colleague, stranger = Local(place), Local(place), Local(new_place(server))
+    browsers = [signed_in(person) for person in (local, colleague, stranger)]
     ids = []
     for browser in browsers:
         form = browser.get("/account/passkeys").form("/account/passkeys")
@@ -221,11 +221,12 @@ def test_a_passkey_is_removed_on_the_page(place):
         assert "Remove <bdi>my &lt;phone&gt;</bdi>" in page.text
         ids.append(re.search(r'name="passkey" value="(pky_[0-9a-z]+)"', page.text).group(1))
     page = browsers[0].get("/account/passkeys")
-    for wrong in (ids[1], "pky_" + "0" * 26, ""):
+    for wrong in (ids[1], ids[2], "pky_" + "0" * 26, ""):
         assert browsers[0].submit(page, "/account/passkeys/remove", passkey=wrong).status == 404
     assert browsers[0].submit(page, "/account/passkeys/remove", passkey=ids[0]).status == 303
     assert not place.admin.api.ok("GET", f"{local.path}/factors")["passkeys"]
-    assert place.admin.api.ok("GET", f"{other.path}/factors")["passkeys"]
+    for other in (colleague, stranger):
+        assert other.tenant.admin.api.ok("GET", f"{other.path}/factors")["passkeys"]
 
 
 # ---- the password
