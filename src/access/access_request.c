@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 
-enum { SCRATCH_BYTES = 256 * 1024 };
+enum { SCRATCH_BYTES = 512 * 1024 };
 
 bool access_refuse(struct request *req, struct str permission, const struct access_answer *answer,
                    struct err *err)

@@ -5,7 +5,7 @@
 #include "access/rules_private.h"
 #include "api/services.h"
 
-enum { SCRATCH_BYTES = 256 * 1024 };
+enum { SCRATCH_BYTES = 512 * 1024 };
 
 /* ---- who ----------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What bounds the engine: cost, memory, stack, size; and that threads may share a program. */
+#include "cel/many.h"
 #include "cel/test_world.h"
 
 #include "base/heap.h"
@@ -273,8 +274,49 @@ static void *compile_and_evaluate(void *data)
         return NULL;
 }
 
-/* The deepest expressions compile and run within a fiber's stack of 64 KiB. */
-static void the_deepest_expression_fits_a_fiber(void **state)
+/* Conditions too that are answered together with others. */
+static void *answer_together(void *data)
+{
+        static const char *const shapes[][3] = {
+                {"lazy == 'fetched' && (lazy != 'fetched' || (", "lazy == 'fetched'", "))"},
+                {"!(lazy in ['a', 'b'] || (", "[lazy].exists(x, x == 'a')", "))"},
+                {"", "request.method", ".m"},
+        };
+        static const uint32_t first = 0;
+        struct world *w = data;
+        struct cel_activation activation = {
+                .values = w->values, .count = 3, .fetch = world_fetch, .data = w};
+        struct cel_eval eval = {.arena = &w->arena, .activation = &activation, .cost_limit = 100000};
+        BUF_SCOPED text;
+
+        buf_init(&text, 1 << 20);
+        for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+                for (unsigned times = 1; times < 120; times++) {
+                        struct cel_many_eval together;
+                        const struct cel_many *many;
+                        const struct cel_program *one;
+                        struct cel_program *program;
+                        enum cel_holds holds;
+                        bool alone = false;
+                        struct err err;
+                        bool ok;
+
+                        fill(&text, shapes[i][0], shapes[i][1], shapes[i][2], times);
+                        if (!cel_compile(w->env, buf_str(&text), NULL, &program, &err))
+                                break;
+                        one = program;
+                        ok = cel_eval_bool(program, &eval, &alone, &err);
+                        assert_true(cel_many_new(&w->arena, &one, 1, 100000, &many, &err));
+                        cel_many_begin(many, &activation, &w->arena, &together);
+                        (void)cel_many_find(&together, &first, 0, 1, true, &holds);
+                        assert_int_equal(holds, ok ? (alone ? CEL_HOLDS : CEL_HOLDS_NOT) : CEL_HOLDS_FAILED);
+                        cel_program_free(program);
+                        arena_reset(&w->arena);
+                }
+        return NULL;
+}
+
+static void run_on_a_fibers_stack(void *(*work)(void *), void *data)
 {
         pthread_attr_t attributes;
         pthread_t thread;
@@ -285,9 +327,16 @@ static void the_deepest_expression_fits_a_fiber(void **state)
 #endif
         pthread_attr_init(&attributes);
         assert_int_equal(pthread_attr_setstacksize(&attributes, stack), 0);
-        assert_int_equal(pthread_create(&thread, &attributes, compile_and_evaluate, *state), 0);
+        assert_int_equal(pthread_create(&thread, &attributes, work, data), 0);
         pthread_join(thread, NULL);
         pthread_attr_destroy(&attributes);
+}
+
+/* The deepest expressions compile and run within a fiber's stack of 64 KiB. */
+static void the_deepest_expression_fits_a_fiber(void **state)
+{
+        run_on_a_fibers_stack(compile_and_evaluate, *state);
+        run_on_a_fibers_stack(answer_together, *state);
 }
 
 static void refuse(struct world *w, struct str source, const struct cel_options *options, const char *why)

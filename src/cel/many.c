@@ -126,8 +126,8 @@ static unsigned shared(struct cel_many_eval *e, const struct test *t)
 
 /* ---- looking at terms -------------------------------------------------------------------------------- */
 
-static struct cel_value look_variable(const struct cel_many_eval *e, const struct term *term,
-                                      uint64_t *ret_cost)
+static NOINLINE struct cel_value look_variable(const struct cel_many_eval *e, const struct term *term,
+                                               uint64_t *ret_cost)
 {
         const struct cel_activation *activation = e->activation;
         struct cel_call call = {.program = term->program,
@@ -168,7 +168,8 @@ static struct cel_value look_member(const struct cel_seen *parent, const struct 
 }
 
 /* Numbers, times and short texts: anything else lies in memory that is used again. */
-static struct cel_value look_value(struct cel_many_eval *e, const struct term *term, uint64_t *ret_cost)
+static NOINLINE struct cel_value look_value(struct cel_many_eval *e, const struct term *term,
+                                            uint64_t *ret_cost)
 {
         struct evaluated done = evaluate(e, term->program, term->op, true);
 

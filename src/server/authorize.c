@@ -8,7 +8,7 @@
 #include "api/services.h"
 #include "server/call.h"
 
-enum { SCRATCH_BYTES = 256 * 1024, LABELS_MEMBERS_MAX = 64 };
+enum { SCRATCH_BYTES = 512 * 1024, LABELS_MEMBERS_MAX = 64 };
 
 struct looking {
         struct call *call;
