@@ -21,22 +21,9 @@ static const struct out_column columns[] = {
         {NULL, NULL, 0},
 };
 
-static void show(struct cli *cli, const struct cli_reply *reply)
-{
-        if (cli->json)
-                out_json(reply);
-        else
-                out_fields(cli, &reply->json, columns);
-}
-
 bool keys_status_run(struct cli *cli, struct err *err)
 {
-        struct cli_reply reply;
-
-        if (!profile_need_server(cli, err) || !cli_get(cli, &reply, err, "/v1/platform/root-key"))
-                return false;
-        show(cli, &reply);
-        return true;
+        return profile_need_server(cli, err) && out_show(cli, STR("/v1/platform/root-key"), columns, err);
 }
 
 /* Asks again and again: a rotation is rare, and its end is nobody's event. */
@@ -65,7 +52,7 @@ bool keys_rotate_root_run(struct cli *cli, struct err *err)
                 begun = 0;
         if (cli_flag(cli, "wait") && !wait_for_end(cli, &reply, err))
                 return false;
-        show(cli, &reply);
+        out_record(cli, &reply, columns);
         if (cli_flag(cli, "wait") && !cli->json && json_get_int(&reply.json, "rewrapped", &ended))
                 printf("Nothing is under the older version any more: %lld keys in %.1f s.\n",
                        (long long)(ended - begun), (double)(clock_mono_us() - begun_us) / 1e6);
