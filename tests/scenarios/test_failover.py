@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -292,5 +293,103 @@ def test_a_connection_cut_at_every_message_of_an_actions_life(own_postgres, clus
                 assert "try again" in detail, detail
         print(f"{messages} messages, {len(lives)} cuts, {sorted(set(cuts))}, {life.said}")
         assert node.stop() == 0, node.process.text[-6000:]
+    finally:
+        proxy.close()
+
+
+WAITS_FOR_STANDBY = "SELECT {what} FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE '{query}%'"
+
+
+class Asked(threading.Thread):
+    """A request that is long in being answered."""
+
+    def __init__(self, api, method, path, body=None):
+        super().__init__(daemon=True)
+        self.call = (api, method, path, body)
+        self.start()
+
+    def run(self):
+        api, *what = self.call
+        self.answer = api.request(*what)
+
+
+def no_standby(own, names):
+    """From now on a commit is answered when this standby has it; there is none of that name."""
+    own.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+    own.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: own.sql("SELECT current_setting('synchronous_standby_names')") == [[names]])
+
+
+def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(own_postgres, cluster):
+    """It is durable on one machine only. Who waits for more, and is told to stop waiting, must not say that it has it."""
+    own = own_postgres
+    node = cluster(own).nodes[0]
+    tenant = new_tenant(node)
+    people = f"{tenant.path}/principals"
+    bot = tenant.agent("bot")
+    bot.api.ok("GET", "/v1/whoami")
+    key, = tenant.admin.api.ok("GET", f"{people}/{bot.id}/keys")["items"]
+    no_standby(own, "nobody")
+    revoked = Asked(node.api(tenant.admin.api.key), "DELETE", f"{people}/{bot.id}/keys/{key['id']}")
+
+    def strike(function):
+        own.sql(WAITS_FOR_STANDBY.format(what=f"{function}(pid)", query="COMMIT"))
+
+    wait_until(lambda: strike("pg_cancel_backend") or not revoked.is_alive(), "the waiting was not ended")
+    assert revoked.answer.json()["code"] == "WRITE_UNCERTAIN", revoked.answer.text
+    # What it may have revoked is not trusted, on this node either.
+    bot.api.refused("UNAUTHENTICATED", "GET", "/v1/whoami")
+
+    # The connection lost while it waited: the server knows that it was committed, and nothing of a standby.
+    made = Asked(node.api(tenant.admin.api.key), "POST", people, {"kind": "service", "name": "made", "roles": ["auditor"]})
+    asks_again = WAITS_FOR_STANDBY.format(what="1", query="SELECT CASE WHEN current_setting")
+    wait_until(lambda: strike("pg_terminate_backend") or own.sql(asks_again), "nobody asked what became of it")
+    # Others of the node may be on their way there as well, such as its heartbeat: until all are.
+    wait_until(lambda: strike("pg_terminate_backend") or not own.sql(WAITS_FOR_STANDBY.format(what="1", query="COMMIT")))
+    assert made.is_alive(), made.answer.text
+    no_standby(own, "")
+    made.join(harness.PATIENCE_S)
+    assert made.answer.status_code == 201, made.answer.text
+    assert "made" in {item["name"] for item in tenant.admin.api.ok("GET", people, params={"limit": 200})["items"]}
+
+
+class CutsStands(Proxy):
+    """Loses the first two connections on which somebody asks where a cell stands."""
+
+    def __init__(self, real_folder):
+        self.left = 0
+        super().__init__(real_folder)
+
+    def _is_cut(self, pair, direction, message, typed):
+        with self.lock:
+            if not self.left or b"coalesce(move, '') FROM store_cell" not in message:
+                return False
+            self.left -= 1
+            return True
+
+
+def test_a_store_that_does_not_answer_is_not_taken_for_an_empty_one(own_postgres, cluster):
+    """A deletion that home has not agreed to is taken back at a start; not carried out because a line was cut."""
+    proxy = CutsStands(own_postgres.folder)
+    try:
+        place = postgres.Place(f"host={proxy.folder}")
+        place.migrated = own_postgres.migrated
+        nodes = cluster(place)
+        node = nodes.nodes[0]
+        tenant = staff(node)
+        database = nodes.url.rpartition("dbname=")[2]
+        closing = f"SELECT closing_action FROM countersign.tenant WHERE id = '{tenant.id}'"
+        own_postgres.sql(f"UPDATE countersign.tenant SET closing_action = 'act_x' WHERE id = '{tenant.id}'", database)
+        node.stop()
+        proxy.left = 2
+        node.start()
+        assert proxy.left < 2, "nobody asked"
+        assert own_postgres.sql(closing, database) in ([["act_x"]], [[""]])
+        proxy.left = 0
+        node.restart()
+        assert own_postgres.sql(closing, database) == [[""]]
+        node.api(tenant.admin.api.key).ok("GET", tenant.path)
+        tenant.executor.container("web")
+        assert node.api(tenant.admin.api.key).ok("GET", f"{tenant.path}/principals")["items"]
     finally:
         proxy.close()
