@@ -224,12 +224,37 @@ static bool platform_work(struct request *req, void *arg, struct err *err)
         return tenant_to_api(req->arena, &change->row, change->out, err);
 }
 
+static bool self_work(struct tx *tx, void *arg, struct err *err)
+{
+        struct sql_tenant_self_get_row *row = arg;
+        bool found;
+
+        return sql_tenant_self_get(tx, row, &found, err);
+}
+
+/* A tenant on its way to another store takes no change: then neither does the directory. */
+static FIBER_FN bool check_takes_changes(const struct change *change, struct err *err)
+{
+        struct request *req = change->req;
+        struct tenant_one one = {.id = change->id};
+        struct sql_tenant_self_get_row row;
+
+        if (!find_tenant(req, &one, err))
+                return false;
+        if (!one.found)
+                return no_tenant(err);
+        const struct cell_ref cell = {.tenant = change->id, .region = one.row.region};
+        return cell_write(req->services->store, &cell, req->arena, self_work, &row, err);
+}
+
 static FIBER_FN bool apply(struct change *change, struct err *err)
 {
         struct request *req = change->req;
         struct store *store = req->services->store;
         struct cell_ref cell;
 
+        if (!check_takes_changes(change, err))
+                return false;
         if (!cell_write(store, &CELL_DIRECTORY, req->arena, directory_work, change, err))
                 return false;
         cell = (struct cell_ref){.tenant = change->id, .region = change->row.region};

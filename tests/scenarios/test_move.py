@@ -235,6 +235,12 @@ def test_writes_are_refused_and_reads_go_on_while_it_moves(stores):
     answer = tenant.anna.api.request("POST", f"{tenant.actions}/{tenant.waits['id']}/decisions",
                                      tenant.anna.decision(tenant.waits))
     assert answer.status_code == 503 and answer.headers["Retry-After"]
+    # Nor does the platform change half of it.
+    platform = stores.rows.api(stores.rows.bootstrap_key)
+    for change in ("suspend", "archive"):
+        platform.refused("TENANT_MOVING", "POST", f"/v1/platform/tenants/{tenant.id}/{change}")
+    seen = platform.ok("GET", f"/v1/platform/tenants/{tenant.id}")
+    assert seen["state"] == "active", seen
     # Other tenants of the same server do not notice.
     assert new_tenant(stores.rows)
     assert move(tenant.id, stores.target(), stores.folder, "--cancel")["outcome"] == "cancelled"
