@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define WORKSPACE STR("wsp_1")
+#define OTHER_WORKSPACE STR("wsp_two")
 
 static struct err err;
 
@@ -41,7 +42,8 @@ static bool write_to(struct world *world, store_work work, void *arg)
 static bool workspace_work(struct tx *tx, void *arg, struct err *error)
 {
         (void)arg;
-        return sql_test_organization_insert(tx, error) && sql_test_workspace_insert(tx, WORKSPACE, error);
+        return sql_test_organization_insert(tx, error) && sql_test_workspace_insert(tx, WORKSPACE, error) &&
+               sql_test_workspace_insert(tx, OTHER_WORKSPACE, error);
 }
 
 struct new_key {
@@ -103,6 +105,8 @@ static int teardown(void **state)
 
 struct use {
         struct arena *secrets;
+        struct str workspace; /* {NULL, 0}: WORKSPACE */
+        enum provider provider;
         int64_t now_ms;
         struct provider_key_used ret;
 };
@@ -111,12 +115,13 @@ static bool use_work(struct tx *tx, void *arg, struct err *error)
 {
         struct use *use = arg;
 
-        return provider_key_use(tx, use->secrets, WORKSPACE, PROVIDER_OPENAI, use->now_ms, &use->ret, error);
+        return provider_key_use(tx, use->secrets, use->workspace.ptr ? use->workspace : WORKSPACE,
+                                use->provider, use->now_ms, &use->ret, error);
 }
 
 static bool use_at(struct world *world, int64_t now_ms, struct provider_key_used *ret)
 {
-        struct use use = {.secrets = &world->arena, .now_ms = now_ms};
+        struct use use = {.secrets = &world->arena, .provider = PROVIDER_OPENAI, .now_ms = now_ms};
         bool ok = store_read(world->fixture->store, &world->cell, NULL, use_work, &use, &err);
 
         *ret = use.ret;
@@ -204,6 +209,45 @@ static void a_revoked_key_is_used_by_nobody(void **state)
         assert_true(str_is(used.secret, "sk-again"));
 }
 
+static bool region_work(struct tx *tx, void *arg, struct err *error)
+{
+        return sql_test_provider_key_region(tx, ((const struct world *)arg)->id, STR("us"), error);
+}
+
+static void a_key_is_used_in_its_workspace_in_its_region_and_for_its_provider(void **state)
+{
+        struct world *world = *state;
+        struct provider_key_used used;
+        const struct use others[] = {
+                {.secrets = &world->arena, .workspace = OTHER_WORKSPACE, .provider = PROVIDER_OPENAI},
+                {.secrets = &world->arena, .workspace = STR("wsp_none"), .provider = PROVIDER_OPENAI},
+                {.secrets = &world->arena, .provider = PROVIDER_ANTHROPIC},
+        };
+
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                struct use use = others[i];
+
+                assert_false(store_read(world->fixture->store, &world->cell, NULL, use_work, &use, &err));
+                assert_int_equal(err.code, ERR_NOT_FOUND);
+                assert_null(use.ret.secret.ptr);
+        }
+        must(use_at(world, 2000, &used));
+        assert_true(str_is(used.secret, "sk-one"));
+        /* Of several that stand, the newest. */
+        struct str first = world->id;
+        world->id = create(world, "second", "sk-two");
+        must(use_at(world, 2000, &used));
+        assert_true(str_is(used.secret, "sk-two") && str_eq(used.id, world->id));
+        /* One that says it is another region's is not used here. */
+        must(write_to(world, region_work, world));
+        must(use_at(world, 2000, &used));
+        assert_true(str_is(used.secret, "sk-one") && str_eq(used.id, first));
+        world->id = first;
+        must(write_to(world, region_work, world));
+        assert_false(use_at(world, 2000, &used));
+        assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
 /* Uses it without a pause: each gets a whole secret, whatever happens to the key meanwhile. */
 static void *use_main(void *arg)
 {
@@ -212,7 +256,7 @@ static void *use_main(void *arg)
 
         arena_init_zeroing(&secrets, 1 << 20);
         while (!atomic_load(&world->stop)) {
-                struct use use = {.secrets = &secrets, .now_ms = 3000};
+                struct use use = {.secrets = &secrets, .provider = PROVIDER_OPENAI, .now_ms = 3000};
                 struct err ignored;
                 bool ok = store_read(world->fixture->store, &world->cell, NULL, use_work, &use, &ignored);
 
@@ -254,6 +298,7 @@ int main(void)
                 TEST(the_older_secret_stays_for_the_overlap),
                 TEST(a_use_is_noted_to_the_minute),
                 TEST(a_revoked_key_is_used_by_nobody),
+                TEST(a_key_is_used_in_its_workspace_in_its_region_and_for_its_provider),
                 TEST(rotations_fail_no_use),
         };
 
