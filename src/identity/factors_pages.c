@@ -6,14 +6,23 @@
 #include "identity/factors.h"
 #include "identity/own.h"
 #include "identity/pages.h"
-#include "identity/qr.h"
 #include "identity/sessions.h"
 #include "identity/totp.h"
 
+#include <qrencode.h>
 #include <stdio.h>
 
-/* A run has at most 24 bytes, and there are at most half as many as modules. */
-enum { QR_PATH_MOST_BYTES = QR_SIZE_MAX * QR_SIZE_MAX * 12 };
+/*
+ * Of a text, so that the code has at most version 20 (ISO/IEC 18004:2015 table 7); and around it as many
+ * light modules as section 5.3.8 wants. A run has at most 24 bytes, and there are at most half as many as
+ * modules.
+ */
+enum {
+        QR_TEXT_MAX = 858,
+        QR_QUIET = 4,
+        QR_SIZE_MAX = 97,
+        QR_PATH_MOST_BYTES = QR_SIZE_MAX * QR_SIZE_MAX * 12
+};
 
 /* ---- what there is ------------------------------------------------------------------------------------ */
 
@@ -140,16 +149,21 @@ static struct str in_fours(struct arena *arena, struct str text)
         return all;
 }
 
-/* The longest run of each row is one rectangle of the path. */
-static void write_path(const struct qr *qr, struct buf *path)
+static bool is_dark(const QRcode *qr, int x, int y)
 {
-        for (int y = 0; y < qr->size; y++)
-                for (int x = 0, from = 0; x < qr->size; x = from) {
+        return qr->data[y * qr->width + x] & 1;
+}
+
+/* The longest run of each row is one rectangle of the path. */
+static void write_path(const QRcode *qr, struct buf *path)
+{
+        for (int y = 0; y < qr->width; y++)
+                for (int x = 0, from = 0; x < qr->width; x = from) {
                         char run[48];
 
-                        for (from = x; from < qr->size && qr->dark[y][from] == qr->dark[y][x];)
+                        for (from = x; from < qr->width && is_dark(qr, from, y) == is_dark(qr, x, y);)
                                 from++;
-                        if (!qr->dark[y][x])
+                        if (!is_dark(qr, x, y))
                                 continue;
                         (void)snprintf(run, sizeof(run), "M%d %dh%dv1h-%dz", x + QR_QUIET, y + QR_QUIET,
                                        from - x, from - x);
@@ -160,16 +174,17 @@ static void write_path(const struct qr *qr, struct buf *path)
 /* Black on white whatever the page's colours are. Without it when the login name is too long for one. */
 static void write_qr(struct page *page, struct str uri)
 {
-        struct arena *arena = page->req->arena;
-        struct qr *qr = ARENA_NEW(arena, struct qr);
+        QRcode *qr = uri.len <= QR_TEXT_MAX ? QRcode_encodeData((int)uri.len, (const unsigned char *)uri.ptr,
+                                                                0, QR_ECLEVEL_L)
+                                            : NULL;
         struct str side;
         struct buf path;
 
-        if (!qr || !qr_make(uri, qr))
+        if (!qr)
                 return;
         buf_init(&path, QR_PATH_MOST_BYTES);
         write_path(qr, &path);
-        side = arena_printf(arena, "%d", qr->size + 2 * QR_QUIET);
+        side = arena_printf(page->req->arena, "%d", qr->width + 2 * QR_QUIET);
         HTML(page,
              "<svg class=\"qr\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"qr\"><title id=\"qr\">",
              side, side);
@@ -179,7 +194,8 @@ static void write_qr(struct page *page, struct str uri)
              "d=\"{}\"/></svg>\n",
              side, side, buf_str(&path));
         buf_done_zeroing(&path);
-        secret_wipe(qr, sizeof(*qr));
+        secret_wipe(qr->data, (size_t)qr->width * (size_t)qr->width);
+        QRcode_free(qr);
 }
 
 /* The request's memory, and so the seed's text, is wiped at its end (`secrets` in the contract). */
