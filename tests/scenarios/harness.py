@@ -168,6 +168,10 @@ class Process:
         return self.stop(signal.SIGKILL)
 
     @property
+    def is_under_asan(self):
+        return "libasan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text()
+
+    @property
     def memory_bytes(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return int(re.search(r"^Rss:\s+(\d+) kB", text, re.M).group(1)) * 1024
