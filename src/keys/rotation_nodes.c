@@ -217,7 +217,7 @@ static bool send_key(struct look *look, struct tx *tx, const struct sql_root_nod
         struct root_nodes *nodes = look->nodes;
         uint8_t proof[SHA256_SIZE];
         struct str key, sealed;
-        ARENA_SCOPED secrets;
+        ARENA_SCOPED secrets = {0};
 
         if (!prove(nodes, to->id, to->public_key, proof, err))
                 return false;
@@ -473,7 +473,7 @@ static bool look_and_follow(struct root_nodes *nodes, struct arena *arena, struc
 
 bool root_nodes_step(struct root_nodes *nodes, unsigned *ret_pause_ms, struct err *err)
 {
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
         struct look seen;
         bool changed, ok;
 
@@ -570,7 +570,7 @@ bool root_nodes_join(struct store *store, struct envelope *envelope, const struc
                      struct root_nodes **ret, struct err *err)
 {
         struct root_nodes *nodes = heap_alloc_zeroed(1, sizeof(*nodes));
-        ARENA_SCOPED arena;
+        ARENA_SCOPED arena = {0};
         struct look seen;
 
         *ret = NULL;
