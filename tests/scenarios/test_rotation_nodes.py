@@ -5,10 +5,12 @@ import contextlib
 import shutil
 import signal
 import threading
+import time
 
 import pytest
 import requests
 
+import harness
 from test_crashes import steps_in
 from test_nodes import Nodes, Rows
 from test_rotation import ROOT_KEY, key_file, settled, stage, still_reads
@@ -40,12 +42,16 @@ def begin(node):
 
 
 def all_settled(nodes):
-    """Every node has one and the same key."""
+    """Waits until every node has one and the same key, and no other; its version."""
+    deadline = time.monotonic() + harness.PATIENCE_S
+    while True:
+        one, *others = files = [root_keys(node) for node in nodes.nodes]
+        if set(one) == {"current", "derive"} and all(other == one for other in others):
+            break
+        assert time.monotonic() < deadline, [{name: version for name, (version, _) in file.items()} for file in files]
+        time.sleep(0.02)
     for node in nodes.nodes:
         settled(node.api(node.bootstrap_key))
-    one, *others = map(root_keys, nodes.nodes)
-    assert set(one) == {"current", "derive"}
-    assert all(other == one for other in others)
     return one["current"][0]
 
 
