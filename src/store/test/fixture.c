@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct store_region regions[] = {{"eu", NULL}, {"us", NULL}};
@@ -96,7 +97,7 @@ static void make_database(struct fixture *fixture)
         fixture->options.region_count = 2;
 }
 
-struct fixture *fixture_new(const struct store_options *options)
+static struct fixture *make(const struct store_options *options)
 {
         struct fixture *fixture = calloc(1, sizeof(*fixture));
         const char *base = getenv("TMPDIR");
@@ -107,8 +108,58 @@ struct fixture *fixture_new(const struct store_options *options)
         if (options)
                 fixture->options = *options;
         fixture->options.folder = fixture->folder;
+        return fixture;
+}
+
+struct fixture *fixture_new(const struct store_options *options)
+{
+        struct fixture *fixture = make(options);
+
         if (fixture_on_postgres())
                 make_database(fixture);
+        fixture_open(fixture);
+        return fixture;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+        static char bytes[65536];
+        FILE *in = fopen(from, "rb"), *out = fopen(to, "wbx");
+        size_t got;
+
+        assert_non_null(in);
+        assert_non_null(out);
+        while ((got = fread(bytes, 1, sizeof(bytes), in)) > 0)
+                assert_int_equal(fwrite(bytes, 1, got, out), got);
+        assert_int_equal(ferror(in), 0);
+        fclose(in);
+        assert_int_equal(fclose(out), 0);
+}
+
+/* nftw has no argument of its own. */
+static const char *copy_from, *copy_to;
+
+static int copy_one(const char *path, const struct stat *info, int type, struct FTW *at)
+{
+        char to[sizeof(((struct fixture *)0)->folder) * 2];
+
+        if (at->level == 0)
+                return 0;
+        snprintf(to, sizeof(to), "%s%s", copy_to, path + strlen(copy_from));
+        if (type == FTW_D)
+                return mkdir(to, info->st_mode & 0777);
+        copy_file(path, to);
+        return chmod(to, info->st_mode & 0777);
+}
+
+struct fixture *fixture_copy(const struct fixture *like)
+{
+        struct fixture *fixture = make(&like->options);
+
+        assert_null(like->store);
+        copy_from = like->folder;
+        copy_to = fixture->folder;
+        assert_int_equal(nftw(like->folder, copy_one, 16, FTW_PHYS), 0);
         fixture_open(fixture);
         return fixture;
 }
@@ -141,9 +192,15 @@ void fixture_open(struct fixture *fixture)
                 fail_msg("%s: %s", err_name(err.code), err.message);
 }
 
-void fixture_reopen(struct fixture *fixture)
+void fixture_close(struct fixture *fixture)
 {
         store_close(fixture->store);
+        fixture->store = NULL;
+}
+
+void fixture_reopen(struct fixture *fixture)
+{
+        fixture_close(fixture);
         fixture_open(fixture);
 }
 

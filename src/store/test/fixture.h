@@ -26,10 +26,13 @@ struct fixture {
 bool fixture_on_postgres(void);
 /* `options` may be NULL; its folder is not used. */
 struct fixture *fixture_new(const struct store_options *options);
+/* On SQLite: begins with the files of `like`, which is closed, and with its options. */
+struct fixture *fixture_copy(const struct fixture *like);
 /* Closes, and removes the folder. */
 void fixture_free(struct fixture *fixture);
 /* On PostgreSQL: the test's tables with row-level security or without it, while the store is open. */
 void fixture_policies(struct fixture *fixture, bool on);
 void fixture_open(struct fixture *fixture);
+void fixture_close(struct fixture *fixture);
 void fixture_reopen(struct fixture *fixture);
 void fixture_cell(struct fixture *fixture, const struct cell_ref *cell);
