@@ -34,6 +34,16 @@ def statements(scope):
 
 
 @pytest.fixture(scope="module")
+def private_postgres():
+    """Of their own: roles are the whole cluster's, and these stories change what roles may."""
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL is installed (postgresql-15)")
+    own = postgres.Postgres()
+    yield own
+    own.remove()
+
+
+@pytest.fixture(scope="module")
 def schema(private_postgres):
     """A migrated database without CHECK constraints, so that any row may stand anywhere."""
     name = private_postgres.migrated(harness.binary())
