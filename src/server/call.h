@@ -90,4 +90,10 @@ bool call_encode(struct call *call, struct buf *buf, struct err *err) MUST_USE;
 int call_status(const struct call *call);
 /* Headers of every reply; at most as many as fit. */
 enum { REPLY_HEADERS_MAX = REQUEST_HEADERS_MAX + 14 };
+/*
+ * For tools/check_exchanges.py, which holds every reply against the contract
+ * and tells which operations no test has used, or none through the command line.
+ * A stream is noted when it begins: who reads it may leave at any time.
+ */
+void call_record(struct call *call, int status, const char *media, struct str body);
 size_t call_headers(struct call *call, const char *content_type, struct http_header *headers);

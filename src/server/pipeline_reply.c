@@ -90,11 +90,7 @@ bool call_encode(struct call *call, struct buf *buf, struct err *err)
         return arena_check(call->req.arena, err) && buf_check(buf, "the reply", err);
 }
 
-/*
- * For tools/check_exchanges.py, which holds every reply against the contract
- * and tells which operations no test has used, or none through the command line.
- */
-static void record(struct call *call, int status, const char *media, struct str body)
+void call_record(struct call *call, int status, const char *media, struct str body)
 {
 #ifdef COUNTERSIGN_TEST_HOOKS
         struct json_writer w;
@@ -136,10 +132,8 @@ FIBER_FN bool call_reply(struct call *call, struct err *err)
 
         buf_init(&body, REPLY_MOST_BYTES);
         body.zeroing = route->secrets;
-        if (call->req.streaming) {
-                record(call, call_status(call), route->reply_media, STR(""));
+        if (call->req.streaming)
                 return http_stream_end(call->x, err);
-        }
         if (call->replayed)
                 buf_append_str(&body, call->kept);
         else if (!call_encode(call, &body, err))
@@ -149,7 +143,7 @@ FIBER_FN bool call_reply(struct call *call, struct err *err)
         /* A redirect has a place to go to, and no content. */
         media = call_status(call) / 100 == 3 ? NULL : route->reply_media;
         count = call_headers(call, media, headers);
-        record(call, call_status(call), media, buf_str(&body));
+        call_record(call, call_status(call), media, buf_str(&body));
         return http_reply(call->x, call_status(call), headers, count, buf_str(&body), err);
 }
 
@@ -229,7 +223,7 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                 return; /* a stream that broke off: the client sees the missing end */
         if (send_to_login(call, why)) {
                 count = call_headers(call, NULL, headers);
-                record(call, 303, NULL, STR(""));
+                call_record(call, 303, NULL, STR(""));
                 (void)http_reply(call->x, 303, headers, count, STR(""), &err);
                 return;
         }
@@ -267,6 +261,6 @@ FIBER_FN void call_refuse(struct call *call, const struct err *why)
                 headers[count++] =
                         (struct http_header){STR("Retry-After"), str_make(retry_after, (size_t)len)};
         }
-        record(call, err_status(why->code), media, buf_str(&body));
+        call_record(call, err_status(why->code), media, buf_str(&body));
         (void)http_reply(call->x, err_status(why->code), headers, count, buf_str(&body), &err);
 }

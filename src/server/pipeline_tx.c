@@ -356,6 +356,8 @@ static FIBER_FN bool op_stream_begin(struct request *req, const char *content_ty
                 return false;
         count = call_headers(call, content_type, headers);
         req->streaming = http_stream_begin(call->x, call_status(call), headers, count, err);
+        if (req->streaming)
+                call_record(call, call_status(call), content_type, STR(""));
         return req->streaming;
 }
 
