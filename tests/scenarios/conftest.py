@@ -25,7 +25,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "docker: needs a Docker Engine")
 
 
+# Files that take long begin first: the workers take them in order, and one that begins last is waited for.
+LONG = ["move", "rotation_nodes", "failover", "nodes", "crashes", "accounts", "engine", "web_account", "glewlwyd", "disk"]
+
+
 def pytest_collection_modifyitems(items):
+    order = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
     if harness.on_postgres():
         for item in items:
             if item.get_closest_marker("files"):

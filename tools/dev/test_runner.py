@@ -232,7 +232,8 @@ def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
             exchanges.mkdir(parents=True)
             env["COUNTERSIGN_EXCHANGES"] = str(exchanges)
         code, text = run([*wrap, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs",
-                          "--numprocesses", str(WORKERS), "--dist", "loadfile", f"--junitxml={report}", "tests/scenarios", *extra], f"scenarios-{name}", env=env, timeout=3000)
+                          "--numprocesses", str(WORKERS), "--dist", "loadfile", f"--junitxml={report}",
+                          "tests/scenarios", *extra], f"scenarios-{name}", env=env)
         if code == 77:
             result.skip(text.strip())
             return
@@ -245,6 +246,13 @@ def phase_scenarios(kind, name, extra=(), record=False, wrap=()):
     return phase
 
 
+def what_failed(message):
+    """The first line; more where it is what a sanitizer found, or a server's last words."""
+    lines = message.splitlines() or [""]
+    many = "SUMMARY: " in lines[0] or " ended with " in lines[0]
+    return "\n    ".join(lines[:30 if many else 1])
+
+
 def count_junit(result, report):
     reasons = {}
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
@@ -254,7 +262,7 @@ def count_junit(result, report):
             bad = case.find("error")
         skipped = case.find("skipped")
         if bad is not None:
-            result.add(False, f"{name}: {(bad.get('message') or '').splitlines()[:1]}")
+            result.add(False, f"{name}: {what_failed(bad.get('message') or '')}")
         elif skipped is not None:
             reasons[skipped.get("message")] = reasons.get(skipped.get("message"), 0) + 1
         else:
