@@ -202,8 +202,7 @@ def binary(kind):
 # What takes long and adds no code that the other scenarios do not run: under AddressSanitizer these would
 # push the whole beyond its 20 minutes. They run on the plain build, on both stores.
 LEFT_TO_OTHER_BUILDS = [f"--ignore=tests/scenarios/test_{name}.py" for name in (
-    "docs", "exit_gate", "failover", "glewlwyd", "isolation", "move", "nodes", "nodes_dev", "nodes_tls", "regions",
-    "role_matrix", "rotation", "rotation_nodes", "web", "web_login", "web_passkeys")]
+    "failover", "move", "nodes", "rotation", "rotation_nodes")]
 # gdb writes AddressSanitizer's shadow into the core file, terabytes of nothing.
 LEFT_TO_OTHER_BUILDS.append("--deselect=tests/scenarios/test_memory.py::"
                             "test_a_core_file_and_the_most_talkative_log_under_load_hold_no_key")
