@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -461,6 +463,7 @@ static void watchdog_aborts_when_a_loop_stands_still(void **state)
 static void figures_of_the_kernel_are_read(void **state)
 {
         int64_t figures[2] = {-1, -1};
+        struct rusage usage;
 
         (void)state;
         assert_int_equal(proc_read_figures("/proc/self/statm", 2, figures), 2);
@@ -468,6 +471,12 @@ static void figures_of_the_kernel_are_read(void **state)
         /* "Name: …": no figure. */
         assert_int_equal(proc_read_figures("/proc/self/status", 2, figures), 0);
         assert_int_equal(proc_read_figures("/proc/self/none", 2, figures), 0);
+        /* A thread's name can look like what stands behind it. */
+        assert_int_equal(prctl(PR_SET_NAME, "a) R 1 (b"), 0);
+        assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+        assert_true(proc_read_major_faults(gettid()) >= usage.ru_majflt);
+        assert_true(proc_read_major_faults(gettid()) < usage.ru_majflt + 1000);
+        assert_int_equal(proc_read_major_faults(-1), -1);
 }
 
 static void stack_goes_from_fiber_to_fiber(void **state)

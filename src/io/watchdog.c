@@ -5,7 +5,8 @@
  * that a machine that was paused is not mistaken for a loop that stood still,
  * and tells apart what the loop's thread did meanwhile: computing counts in
  * full, waiting for a CPU not at all. Sleeping may also be the machine's doing
- * (a disk under load, a fault on a page), so it must last longer.
+ * (a disk under load), so it must last longer, and counts not at all where the
+ * thread waited for a page of its own program to come from a disk.
  */
 #include "io/loop_private.h"
 
@@ -45,6 +46,7 @@ enum { SLEEP_FACTOR = 4 };
 struct thread_times {
         int64_t ran_ms;
         int64_t queued_ms; /* waited for a CPU */
+        int64_t faults;    /* waited for a page, times */
 };
 
 struct watched {
@@ -70,23 +72,30 @@ static struct thread_times thread_times(const struct loop *loop)
 
         snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", atomic_load(&loop->tid));
         if (proc_read_figures(path, 2, ran_and_queued_ns) != 2)
-                return (struct thread_times){0, 0};
-        return (struct thread_times){ran_and_queued_ns[0] / 1000000, ran_and_queued_ns[1] / 1000000};
+                return (struct thread_times){0, 0, -1};
+        return (struct thread_times){ran_and_queued_ns[0] / 1000000, ran_and_queued_ns[1] / 1000000,
+                                     proc_read_major_faults(atomic_load(&loop->tid))};
 }
 
 static bool stands_still(const struct watchdog *watchdog, const struct watched *watched,
                          const struct loop *loop)
 {
         struct thread_times now;
-        int64_t ran_ms;
+        int64_t ran_ms, slept_ms;
 
         if (watched->stood_ms < watchdog->limit_ms)
                 return false;
         now = thread_times(loop);
         ran_ms = now.ran_ms - watched->start.ran_ms;
-        return ran_ms >= watchdog->limit_ms ||
-               watched->stood_ms - (now.queued_ms - watched->start.queued_ms) - ran_ms >=
-                       watchdog->limit_ms * SLEEP_FACTOR;
+        slept_ms = now.faults > watched->start.faults
+                           ? 0
+                           : watched->stood_ms - (now.queued_ms - watched->start.queued_ms) - ran_ms;
+        if (ran_ms < watchdog->limit_ms && slept_ms < watchdog->limit_ms * SLEEP_FACTOR)
+                return false;
+        log_line(LOG_ERROR, "a loop stood still: something blocks or computes on it",
+                 LOG_INT("loop", loop_index(loop)), LOG_INT("ms", watched->stood_ms),
+                 LOG_INT("ran_ms", ran_ms), LOG_INT("slept_ms", slept_ms));
+        return true;
 }
 
 static void watch(struct watchdog *watchdog, unsigned index)
@@ -103,11 +112,8 @@ static void watch(struct watchdog *watchdog, unsigned index)
                 return;
         }
         watched->stood_ms += LOOK_EVERY_MS;
-        if (!stands_still(watchdog, watched, loop))
-                return;
-        log_line(LOG_ERROR, "a loop stood still: something blocks or computes on it", LOG_INT("loop", index),
-                 LOG_INT("ms", watched->stood_ms));
-        abort();
+        if (stands_still(watchdog, watched, loop))
+                abort();
 }
 
 static void *watchdog_main(void *arg)
