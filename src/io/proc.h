@@ -12,5 +12,6 @@
  */
 size_t proc_read_figures(const char *path, size_t most, int64_t *ret_figures);
 
-/* How often the thread had to wait for a page to come from a disk (proc_pid_stat(5), majflt); -1: not known. */
+/* How often the thread had to wait for a page to come from a disk (proc_pid_stat(5), majflt); -1: not known.
+ */
 int64_t proc_read_major_faults(int tid);
